@@ -1,0 +1,39 @@
+"""Truescope: an open microscope for neural networks whose every explanation is checked against the model itself.
+
+The Python API is one function for each verb (`truescope.pipelines`) and the nouns they speak of (`truescope.core`):
+
+>>> import truescope
+>>> report = truescope.demo()                      # doctest: +SKIP
+>>> graph = truescope.trace("Once upon a time", model="path/or/hub-name").graph   # doctest: +SKIP
+
+Importing the package imports neither torch nor numpy; what is needed is imported when it is first used.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import Any
+
+__version__ = "0.1.0"
+
+_WHERE = {
+    "Model": "truescope.models",
+    "Store": "truescope.store",
+    "TruescopeError": "truescope.core",
+    "demo": "truescope.pipelines",
+    "judge": "truescope.pipelines",
+    "load_graph": "truescope.trace",
+    "trace": "truescope.pipelines",
+}
+
+__all__ = [*_WHERE]  # noqa: PLE0604
+
+
+def __getattr__(name: str) -> Any:
+    if name in _WHERE:
+        return getattr(import_module(_WHERE[name]), name)
+    raise AttributeError(f"module 'truescope' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted([*_WHERE, "__version__"])

@@ -1,0 +1,75 @@
+"""The nouns, their ids and the error tree. Importing this room imports neither torch nor numpy.
+
+Read in this order: `errors`, `ids`, `sites`, `interventions`, `dictionaries`, `features`, `graphs`, `claims`, `render`.
+"""
+
+from truescope.core.claims import (
+    Claim,
+    ControlPlan,
+    ControlResult,
+    EvidenceLevel,
+    Prediction,
+    Score,
+    Status,
+    Verdict,
+)
+from truescope.core.dictionaries import Dictionary
+from truescope.core.errors import (
+    ClaimError,
+    DictionaryError,
+    FamilyError,
+    GraphError,
+    InterventionError,
+    ModelError,
+    PromptError,
+    SiteError,
+    StoreError,
+    SurfaceError,
+    TruescopeError,
+    UsageError,
+    nearest,
+)
+from truescope.core.features import Evidence, Example, Feature
+from truescope.core.graphs import Graph, Node, NodeKind
+from truescope.core.ids import canonical_json, content_id
+from truescope.core.interventions import EDIT_KINDS, EditKind, Intervention
+from truescope.core.sites import GLOBAL_KINDS, LAYER_KINDS, Site
+
+__all__ = [
+    "EDIT_KINDS",
+    "GLOBAL_KINDS",
+    "LAYER_KINDS",
+    "Claim",
+    "ClaimError",
+    "ControlPlan",
+    "ControlResult",
+    "Dictionary",
+    "DictionaryError",
+    "EditKind",
+    "Evidence",
+    "EvidenceLevel",
+    "Example",
+    "FamilyError",
+    "Feature",
+    "Graph",
+    "GraphError",
+    "Intervention",
+    "InterventionError",
+    "ModelError",
+    "Node",
+    "NodeKind",
+    "Prediction",
+    "PromptError",
+    "Score",
+    "Site",
+    "SiteError",
+    "Status",
+    "StoreError",
+    "SurfaceError",
+    "TruescopeError",
+    "UsageError",
+    "Verdict",
+    "canonical_json",
+    "content_id",
+    "nearest",
+]

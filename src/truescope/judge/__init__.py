@@ -1,0 +1,1 @@
+"""The judge: claims tested by intervening on the model, with controls."""

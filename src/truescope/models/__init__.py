@@ -1,0 +1,1 @@
+"""Any Hugging Face causal language model, run with plain PyTorch hooks."""

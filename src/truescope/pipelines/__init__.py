@@ -1,0 +1,1 @@
+"""One public function for each verb: the Python API."""

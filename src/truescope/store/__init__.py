@@ -1,0 +1,1 @@
+"""Content-addressed run folders and one catalogue."""

@@ -1,0 +1,1 @@
+"""Attribution graphs: exact accounting, influence, pruning, files."""

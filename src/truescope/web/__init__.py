@@ -1,0 +1,1 @@
+"""The page: FastAPI over one run."""
