@@ -26,7 +26,7 @@ _WHERE = {
     "trace": "truescope.pipelines",
 }
 
-__all__ = [*_WHERE]  # noqa: PLE0604
+__all__ = [*_WHERE]
 
 
 def __getattr__(name: str) -> Any:

@@ -1,1 +1,1 @@
-"""The command line: parse, call, show."""
+"""The command line: parse, call one pipeline function, show what it returned. No mathematics lives here."""

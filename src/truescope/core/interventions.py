@@ -1,4 +1,4 @@
-"""`Intervention`: one serialisable edit of a model's activations. Steering, patching and testing are the same object."""
+"""`Intervention`: one serialisable edit of activations. Steering, patching and testing are the same object."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ class Intervention:
     ``value`` is a number, nested lists, or an array or tensor that broadcasts against ``x[batch, pos, units]``.
     ``positions`` is None (all), a tuple of integers (negative ones count from the end), or a ``slice`` (a span).
     ``units`` is None (all) or a tuple of indices of the site's last axis. With a ``dictionary`` the edit acts on its
-    features instead, in delta form: x ← x + (dec(z′) − dec(z)), where z′ is the edited code; ``units`` are then features
-    and ``dictionary`` is the key under which the run was given it.
+    features instead, in delta form: x ← x + (dec(z′) − dec(z)), where z′ is the edited code; ``units`` are then
+    features and ``dictionary`` is the key under which the run was given it.
     """
 
     site: Site
-    kind: EditKind
+    kind: EditKind | str
     value: Any = None
     positions: tuple[int, ...] | slice | None = None
     units: tuple[int, ...] | None = None

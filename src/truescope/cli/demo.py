@@ -1,0 +1,54 @@
+"""`truescope demo`: the main job, from a prompt to judged claims."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from cyclopts import Parameter
+
+Flag = Parameter(negative=())
+
+
+def demo(
+    *,
+    n_controls: int = 100,
+    seed: int = 0,
+    json: Annotated[bool, Flag] = False,
+    no_browser: Annotated[bool, Flag] = False,
+    port: int = 8321,
+    strict: Annotated[bool, Flag] = False,
+    fresh: Annotated[bool, Flag] = False,
+) -> int:
+    """Trace why a small model answers 95 to "36+59=", judge what the graph says, and show the page.
+
+    Groups of neurons are found on one half of the 10,000 sums, without being told the answers; one claim for each is
+    stated, hashed, and tested on the other half by setting the group to its means in the running model, beside matched
+    random groups. On no terminal the page is written into one file.
+
+    Parameters
+    ----------
+    n_controls
+        Matched random groups for each claim (at least 100 for a verdict that counts).
+    seed
+        Splits the prompts, draws the controls and the bootstrap samples.
+    json
+        Print one JSON object and exit; nothing is served.
+    no_browser
+        Serve the page without opening a browser.
+    port
+        The port to serve on; the next free one is taken, and said, if it is in use.
+    strict
+        Exit with status 1 if a claim failed.
+    fresh
+        Run again even if the store has this run.
+    """
+    from truescope.cli.show import show
+    from truescope.cli.terminal import TerminalWatcher
+    from truescope.pipelines import demo as run_demo
+
+    watcher = TerminalWatcher(quiet=json)
+    try:
+        report = run_demo(n_controls=n_controls, seed=seed, fresh=fresh, watcher=watcher)
+    finally:
+        watcher.close()
+    return show(report, watcher, json=json, no_browser=no_browser, port=port, strict=strict)

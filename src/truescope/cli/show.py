@@ -1,0 +1,46 @@
+"""How a finished run is shown: as JSON, as a page that is served, or as a file where nobody sits at a terminal."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+from truescope.cli.terminal import TerminalWatcher, print_answer, print_claims, print_json, print_top_logits
+
+
+def show(report: Any, watcher: TerminalWatcher, *, json: bool, no_browser: bool, port: int, strict: bool) -> int:
+    """Print a report's summary, then its page's address; the exit status is 1 only for a failed claim under strict."""
+    watcher.close()
+    summary = report.summary()
+    claims = summary.get("claims", [])
+    status = int(strict and any(claim["status"] == "failed" for claim in claims))
+    if json:
+        print_json(summary)
+        return status
+    print_answer(summary)
+    if claims:
+        print_claims(claims)
+    else:
+        print_top_logits(summary["top_logits"])
+    show_page(report.folder, no_browser=no_browser, port=port)
+    return status
+
+
+def show_page(folder: Path, *, no_browser: bool, port: int) -> None:
+    """Serve the run's page until Ctrl-C; on no terminal, write it into one file and print where."""
+    from truescope.web import FolderSource, self_contained, serve
+
+    if not sys.stdout.isatty():
+        from truescope.store import write_atomic
+
+        source = FolderSource(folder)
+        page = folder / "page.html"
+        write_atomic(page, self_contained(source.view(), source.units).encode())
+        print(f"\nthe page: {page.resolve().as_uri()}")
+        return
+
+    def say(url: str) -> None:
+        print(f"\nthe page: {url}   (Ctrl-C stops the server)", flush=True)
+
+    serve(folder, port=port, open_browser=not no_browser, on_ready=say)

@@ -1,0 +1,284 @@
+"""From a folder or a hub name to a Hugging Face model and its tokenizer, or to one clear error.
+
+Local folders are checked before transformers sees them: their configuration, the safetensors files (header and length),
+the shards an index names. Nothing here unpickles freely: a `pytorch_model.bin` is read with `weights_only=True`.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import pickle
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, PreTrainedModel
+from transformers.utils import logging as hf_logging
+
+from truescope.core.errors import ModelError, nearest
+
+_TOKENIZER_FILES = ("tokenizer.json", "tokenizer.model", "vocab.json", "vocab.txt", "spiece.model", "tekken.json")
+_SINGLE = ("model.safetensors", "pytorch_model.bin")
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """A model as transformers has it, its tokenizer (or why there is none), and a short name."""
+
+    hf: PreTrainedModel
+    tokenizer: Any
+    no_tokenizer: str
+    name: str
+
+
+def load(
+    path_or_name: str | os.PathLike[str],
+    *,
+    revision: str | None = None,
+    device_map: Any = None,
+    dtype: str | torch.dtype | None = None,
+) -> Loaded:
+    """Load a causal language model and its tokenizer from a local folder, else from the hub.
+
+    Raises:
+        ModelError: there is no such folder or name, a file is missing, damaged or of another model, a weight is missing.
+    """
+    text = os.fspath(path_or_name)
+    folder = Path(text).expanduser()
+    local = folder.is_dir()
+    if local:
+        check_folder(folder)
+    elif _is_path(text):
+        raise _no_folder(folder)
+    source = str(folder) if local else text
+    options: dict[str, Any] = {"dtype": parse_dtype(dtype)} if dtype is not None else {}
+    if revision is not None:
+        options["revision"] = revision
+    with _quiet():
+        hf = _load_weights(source, local, device_map, options)
+        tokenizer, reason = _load_tokenizer(source, local, revision)
+    return Loaded(hf, tokenizer, reason, folder.resolve().name if local else text)
+
+
+def parse_dtype(dtype: str | torch.dtype) -> str | torch.dtype:
+    """A dtype from its name ("float32", "bfloat16", …); "auto" is the checkpoint's own.
+
+    Raises:
+        ModelError: there is no such floating-point dtype.
+    """
+    if dtype == "auto":
+        return dtype
+    found = getattr(torch, str(dtype).removeprefix("torch."), None)
+    if isinstance(found, torch.dtype) and found.is_floating_point:
+        return found
+    known = ("float32", "bfloat16", "float16", "float64", "auto")
+    raise ModelError(f"there is no dtype {dtype!r} for weights", fix=nearest(str(dtype), known) or ", ".join(known))
+
+
+def _is_path(text: str) -> bool:
+    """Whether a text can only mean a folder: a hub name has at most one slash, and nothing before it lies here."""
+    path = Path(text)
+    if path.is_absolute() or text.startswith((".", "~")) or text.endswith(("/", os.sep)) or "\\" in text:
+        return True
+    return len(path.parts) > 2 or path.is_file() or (len(path.parts) == 2 and path.parent.is_dir())
+
+
+def _siblings(folder: Path) -> str:
+    """The nearest folders beside a folder that is not there."""
+    parent = folder.parent
+    if not parent.is_dir():
+        return f"the folder above, {parent}, does not exist either"
+    names = sorted(child.name for child in parent.iterdir() if child.is_dir())
+    near = nearest(folder.name, names)
+    if near:
+        return f"in {parent}, {near}"
+    return f"{parent} has the folders {', '.join(names[:8])}" if names else f"{parent} has no folders in it"
+
+
+def _no_folder(folder: Path) -> ModelError:
+    if folder.is_file():
+        return ModelError(
+            f"{str(folder)!r} is a file", why="a model is a folder", fix=f"name the folder: {str(folder.parent)!r}"
+        )
+    return ModelError(f"there is no model folder {str(folder)!r}", fix=_siblings(folder))
+
+
+def check_folder(folder: Path) -> None:
+    """See that a folder has a configuration and whole weight files.
+
+    Raises:
+        ModelError: one is missing or damaged; it is named.
+    """
+    config = folder / "config.json"
+    if not config.is_file():
+        inner = [child.parent.name for child in folder.glob("*/config.json")]
+        raise ModelError(
+            f"the folder {str(folder)!r} is no model: it has no config.json",
+            why=f"it has {', '.join(sorted(child.name for child in folder.iterdir())[:8]) or 'nothing in it'}",
+            fix=f"name a folder in it: {', '.join(inner[:5])}" if inner else "name a folder saved by save_pretrained",
+        )
+    _read_json(config)
+    for index in ("model.safetensors.index.json", "pytorch_model.bin.index.json"):
+        if (folder / index).is_file():
+            weight_map = _read_json(folder / index).get("weight_map", {})
+            _check_files(folder, sorted(set(weight_map.values())), why=f"{index} names it")
+            return
+    present = [name for name in _SINGLE if (folder / name).is_file()]
+    if not present:
+        raise ModelError(
+            f"the folder {str(folder)!r} has no weights",
+            why="there is no model.safetensors, no index of shards, and no pytorch_model.bin",
+            fix="copy the weights beside config.json",
+        )
+    _check_files(folder, present[:1], why="it holds the weights")
+
+
+def _check_files(folder: Path, names: list[str], why: str) -> None:
+    for name in names:
+        if not (folder / name).is_file():
+            raise ModelError(f"the folder {str(folder)!r} has no {name}", why=why, fix="fetch the file again")
+        if name.endswith(".safetensors"):
+            check_safetensors(folder / name)
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    try:
+        record = json.loads(path.read_text(encoding="utf-8"))
+    except (ValueError, OSError) as error:
+        raise ModelError(f"{str(path)!r} cannot be read as JSON", why=str(error), fix="fetch the file again") from error
+    if not isinstance(record, dict):
+        raise ModelError(f"{str(path)!r} is not a JSON object", fix="fetch the file again")
+    return record
+
+
+def check_safetensors(path: Path) -> None:
+    """See that a safetensors file is whole: its header is JSON and its data is as long as the header says.
+
+    Raises:
+        ModelError: the file is damaged or truncated.
+    """
+    damaged = ModelError(f"{str(path)!r} is damaged", why="it has no safetensors header", fix="fetch the file again")
+    size = path.stat().st_size
+    with path.open("rb") as file:
+        n_header = int.from_bytes(file.read(8), "little")
+        if size < 8 or n_header > size - 8:
+            raise damaged if n_header > 100_000_000 or size < 8 else _truncated(path, size, 8 + n_header)
+        try:
+            header = json.loads(file.read(n_header))
+            ends = [entry["data_offsets"][1] for name, entry in header.items() if name != "__metadata__"]
+        except (ValueError, KeyError, TypeError, AttributeError, IndexError) as error:
+            raise damaged from error
+    expected = 8 + n_header + max(ends, default=0)
+    if size < expected:
+        raise _truncated(path, size, expected)
+
+
+def _truncated(path: Path, size: int, expected: int) -> ModelError:
+    return ModelError(
+        f"{str(path)!r} is truncated",
+        why=f"it has {size:,} bytes of {expected:,} or more",
+        fix="fetch the file again; a broken download or a full disk leaves such files",
+    )
+
+
+def _load_weights(source: str, local: bool, device_map: Any, options: dict[str, Any]) -> PreTrainedModel:
+    try:
+        AutoConfig.from_pretrained(source, **{k: v for k, v in options.items() if k == "revision"})
+        placement, device = _placement(device_map)
+        hf, report = AutoModelForCausalLM.from_pretrained(
+            source, output_loading_info=True, **options, **({"device_map": placement} if placement else {})
+        )
+        if device is not None:
+            hf = hf.to(device)
+    except ModelError:
+        raise
+    except pickle.UnpicklingError as error:
+        raise ModelError(
+            f"the weights of {source!r} are a pickle that asks for more than tensors",
+            why=str(error).splitlines()[0],
+            fix="use a safetensors checkpoint; loading this one could run any code",
+        ) from error
+    except Exception as error:
+        # Whatever the libraries below raise becomes one error; the cause stays attached for who looks.
+        raise _load_error(source, local, error) from error
+    missing = sorted(report.get("missing_keys", ()))
+    if missing:
+        raise ModelError(
+            f"the checkpoint {source!r} lacks {len(missing)} of the model's tensors: {', '.join(missing[:5])}",
+            why="config.json describes another model than the weights; transformers would fill them with random numbers",
+            fix="fetch config.json and the weights together",
+        )
+    return hf
+
+
+def _placement(device_map: Any) -> tuple[Any, torch.device | None]:
+    """What transformers must place itself (several devices), or the one device to move the loaded model to."""
+    if device_map is None:
+        return None, None
+    if isinstance(device_map, dict) or device_map in ("auto", "balanced", "balanced_low_0", "sequential"):
+        return device_map, None
+    try:
+        device = torch.device(device_map)
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError, TypeError) as error:
+        raise ModelError(
+            f"no device {device_map!r} here", why=str(error).splitlines()[0], fix='use "cpu", "cuda:0" or "auto"'
+        ) from error
+    return None, device
+
+
+def _load_error(source: str, local: bool, error: Exception) -> ModelError:
+    why = f"{type(error).__name__}: {str(error).strip().splitlines()[0] if str(error).strip() else 'no message'}"
+    if isinstance(error, ImportError) and "accelerate" in str(error):
+        return ModelError(
+            "placing a model on several devices needs accelerate", fix="pip install accelerate, or name one device"
+        )
+    if local:
+        return ModelError(f"transformers cannot load the model in {source!r}", why=why, fix=_local_fix(error))
+    here = _siblings(Path(source).absolute())
+    return ModelError(
+        f"there is no folder {source!r}, and the hub did not give a model of that name",
+        why=why,
+        fix=f"see the name and the network; a private model needs `hf auth login`; {here}",
+    )
+
+
+def _local_fix(error: Exception) -> str:
+    if "size mismatch" in str(error):
+        return "config.json and the weights are of different models; fetch them together"
+    if isinstance(error, (KeyError, ValueError)):
+        return "see model_type in config.json; a newer transformers may know it"
+    return "fetch the model again"
+
+
+def _load_tokenizer(source: str, local: bool, revision: str | None) -> tuple[Any, str]:
+    """The tokenizer and "", or None and the reason: a model without one still runs on token ids."""
+    if local and not any((Path(source) / name).is_file() for name in _TOKENIZER_FILES):
+        return None, f"{source!r} has none of {', '.join(_TOKENIZER_FILES)}"
+    try:
+        return AutoTokenizer.from_pretrained(source, **({"revision": revision} if revision else {})), ""
+    except Exception as error:
+        # A tokenizer that fails to load is told when text has to be read.
+        first = (str(error).strip() or "no message").splitlines()[0]
+        return None, f"the tokenizer of {source!r} does not load: {type(error).__name__}: {first}"
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """transformers without its bars, warnings and advice, for the length of a load."""
+    verbosity, bars = hf_logging.get_verbosity(), hf_logging.is_progress_bar_enabled()
+    hf_logging.set_verbosity_error()
+    hf_logging.disable_progress_bar()
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        hf_logging.set_verbosity(verbosity)
+        if bars:
+            hf_logging.enable_progress_bar()

@@ -1,0 +1,9 @@
+// A verdict as a badge: a glyph and a word, never colour alone.
+
+import { el } from "./dom.js";
+import { STATUSES } from "./model.js";
+
+export function badge(status, more = "") {
+  const { glyph, word } = STATUSES[status] ?? STATUSES.not_judged;
+  return el("span", { class: `badge ${status}` }, el("span", { "aria-hidden": "true" }, glyph), ` ${word}${more}`);
+}

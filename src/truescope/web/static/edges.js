@@ -1,0 +1,70 @@
+// Edges: which are drawn, and how. Blue and solid raises its target, orange and dashed lowers it; width is the share.
+
+import { replace, svg } from "./dom.js";
+import { signed } from "./format.js";
+
+const FOCUS = 250;
+
+function path(from, to) {
+  const [x1, y1] = [from.x, from.y - from.h / 2];
+  const [x2, y2] = [to.x, to.y + to.h / 2];
+  const bend = Math.max(14, Math.abs(y1 - y2) * 0.5);
+  const put = (value) => value.toFixed(1);
+  return `M${put(x1)} ${put(y1)}C${put(x1)} ${put(y1 - bend)} ${put(x2)} ${put(y2 + bend)} ${put(x2)} ${put(y2)}`;
+}
+
+function draw(edge, layout, kind) {
+  const from = layout.places.get(edge.from.i) ?? layout.behind.get(edge.from.i);
+  const to = layout.places.get(edge.to.i) ?? layout.behind.get(edge.to.i);
+  if (!from || !to) return null;
+  return svg("path", {
+    class: `edge ${kind} ${edge.weight < 0 ? "negative" : "positive"}`,
+    d: path(from, to),
+    "stroke-width": (0.6 + 4.4 * Math.sqrt(Math.min(1, edge.share))).toFixed(2),
+    "data-edge": edge.i,
+  });
+}
+
+/** The edges of one node, both ways, the weightiest first, no more than a person can see. */
+function around(node) {
+  return [...node.inputs.slice(0, FOCUS), ...node.outputs.slice(0, FOCUS)];
+}
+
+/** The edges among the pinned nodes. */
+export function pinnedEdges(model, pins) {
+  const pinned = new Set(pins);
+  return pins
+    .flatMap((id) => model.byId.get(id)?.inputs ?? [])
+    .filter((edge) => pinned.has(edge.from.id))
+    .sort((a, b) => Math.abs(b.weight) - Math.abs(a.weight));
+}
+
+/** Draw the strongest edges, the pinned subgraph's, and those of the node in focus. Returns how many stand behind. */
+export function drawEdges(holder, model, layout, { state, focus }) {
+  const strongest = model.strongest.slice(0, state.edges);
+  const among = pinnedEdges(model, state.pins);
+  const lines = strongest.map((edge) => draw(edge, layout, "far")).filter(Boolean);
+  const shown = lines.length;
+  // Weak ones first, so that strong ones lie on top.
+  lines.reverse();
+  if (focus) lines.push(...around(focus).map((edge) => draw(edge, layout, "near")).filter(Boolean).reverse());
+  for (const edge of among) {
+    const line = draw(edge, layout, "among");
+    if (line) lines.push(line);
+  }
+  replace(holder, lines);
+  holder.classList.toggle("quiet", Boolean(focus) || among.length > 0);
+  return shown;
+}
+
+/** The weights of the pinned edges, written at their middles. */
+export function edgeLabels(model, layout, pins) {
+  return pinnedEdges(model, pins).slice(0, 40).map((edge) => {
+    const from = layout.places.get(edge.from.i);
+    const to = layout.places.get(edge.to.i);
+    if (!from || !to) return null;
+    return svg("text", {
+      class: "edge-label", x: (from.x + to.x) / 2, y: (from.y - from.h / 2 + to.y + to.h / 2) / 2 + 3, "text-anchor": "middle",
+    }, signed(edge.weight));
+  }).filter(Boolean);
+}
