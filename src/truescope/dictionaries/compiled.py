@@ -3,12 +3,15 @@
 Every kernel works on a slice `start:stop` of its rows, releases the interpreter lock and writes into arrays that
 the caller made, so `in_threads` can give each of torch's threads one slice. A row is always computed by one thread
 in one order: results do not depend on the number of threads. The meaning of each kernel is stated, in torch, by
-the function of the same name in `kernels`.
+the function of the same name in `kernels`. `no_type_check` keeps the shape checks of the tests out of the loops.
 """
+
+from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
+from typing import no_type_check
 
 import numpy as np
 import torch
@@ -48,6 +51,7 @@ def feature_bounds(starts: np.ndarray) -> list[int]:
 
 
 @_jit
+@no_type_check
 def _reach(keys, count, k, slack):
     """A key that at least `k` of `keys[:count]` reach; with slack 0 the largest such key, the k-th in order.
 
@@ -82,6 +86,7 @@ def _reach(keys, count, k, slack):
 
 
 @_jit
+@no_type_check
 def _candidates(keys, count, k, n_tiles, maxima, tiles, near_keys, near_columns):
     """Collect every key that can be among the `k` largest; return how many there are, in order of column.
 
@@ -101,16 +106,17 @@ def _candidates(keys, count, k, n_tiles, maxima, tiles, near_keys, near_columns)
         n_kept += maxima[tile] >= floor
     found = 0
     for first in range(0, count, n_tiles):
-        for i in range(n_kept):
-            column = first + tiles[i]
-            if column < count:
-                near_keys[found] = keys[column]
-                near_columns[found] = column
-                found += keys[column] >= floor
+        block = keys[first : min(first + n_tiles, count)]
+        for tile in tiles[:n_kept]:
+            if tile < block.size and block[tile] >= floor:
+                near_keys[found] = block[tile]
+                near_columns[found] = first + tile
+                found += 1
     return found
 
 
 @_jit
+@no_type_check
 def top_k(pre, bits, columns, k, n_tiles, values, indices, start, stop):
     """Rows `start:stop` of `kernels.top_k`. `bits` is `pre` seen as integers; no `columns` means all of them."""
     subset = columns.size > 0
@@ -147,6 +153,7 @@ def top_k(pre, bits, columns, k, n_tiles, values, indices, start, stop):
 
 
 @_jit
+@no_type_check
 def by_feature(offsets, indices, starts, entries, positions):
     """Stable counting sort of the entries by feature. `starts` comes in as zeros, n_features + 1 of them."""
     for entry in range(indices.size):
@@ -163,6 +170,7 @@ def by_feature(offsets, indices, starts, entries, positions):
 
 
 @_jit_sums
+@no_type_check
 def decoder_backward(starts, entries, positions, values, d_output, weight, tangent, d_values, d_weight, start, stop):
     """Features `start:stop` of `kernels.decoder_backward`."""
     width = weight.shape[1]
@@ -192,6 +200,7 @@ def decoder_backward(starts, entries, positions, values, d_output, weight, tange
 
 
 @_jit_sums
+@no_type_check
 def encoder_backward(starts, entries, positions, d_pre, inputs, d_weight, d_bias, start, stop):
     """Features `start:stop` of `kernels.encoder_backward`."""
     width = inputs.shape[1]

@@ -146,9 +146,10 @@ FAMILIES: dict[str, Family] = {
         _llama("qwen3"),
         _llama("gemma2", **_GEMMA),
         _llama("gemma3_text", **_GEMMA),
+        # The model with a vision tower; it leaves its logits uncapped.
         _llama(
             "gemma3",
-            **_GEMMA,
+            **(_GEMMA | {"softcap_field": None}),
             blocks="model.language_model.layers",
             embed="model.language_model.embed_tokens",
             final_norm="model.language_model.norm",

@@ -15,7 +15,7 @@ from torch import nn
 from transformers import PreTrainedModel
 
 from truescope.core.dictionaries import Dictionary
-from truescope.core.errors import PromptError
+from truescope.core.errors import DictionaryError, PromptError
 from truescope.core.interventions import Intervention
 from truescope.core.sites import Site
 from truescope.models import text
@@ -212,20 +212,23 @@ class Model:
         inputs = self.inputs(tokens, mask)
         batch, pos = inputs["input_ids"].shape
         reads = [self.site(name) for name in read]
-        run = Pass(self.parts, batch, pos, reads=reads, edits=edit, dictionaries=self.own(dictionaries))
-        self.need_patterns(run)
+        run = self._plan(batch, pos, reads=reads, edits=edit, dictionaries=dictionaries)
         with self.lock, run.active():
             logits = self.hf(**inputs).logits
         logits = run.finish(logits)
         return Run(logits, run.values)
 
-    def own(self, dictionaries: Mapping[str, Dictionary] | None) -> dict[str, Dictionary]:
-        """The dictionaries, each of which was made for these weights.
-
-        Raises:
-            DictionaryError: one belongs to another model.
-        """
-        checked: dict[str, Dictionary] = {}
+    def _plan(
+        self,
+        batch: int,
+        pos: int,
+        *,
+        reads: Sequence[Site],
+        edits: Sequence[Intervention],
+        dictionaries: Mapping[str, Dictionary] | None,
+        keys: Mapping[int, int] | None = None,
+    ) -> Pass:
+        """A pass whose dictionaries are this model's, with eager attention if it touches a pattern."""
         for name, dictionary in (dictionaries or {}).items():
             if dictionary.model_hash and dictionary.model_hash != self.hash:
                 raise DictionaryError(
@@ -233,14 +236,11 @@ class Model:
                     why=f"it was made for weights {dictionary.model_hash[:12]}…, these are {self.hash[:12]}…",
                     fix="load the model it was made for",
                 )
-            checked[name] = dictionary
-        return checked
-
-    def need_patterns(self, run: Pass) -> None:
-        """Switch to eager attention where a pass touches an attention pattern."""
+        run = Pass(self.parts, batch, pos, reads=reads, edits=edits, dictionaries=dictionaries, keys=keys)
         patterns = [site for site in run.touched if site.kind == "attn_pattern"]
         if patterns:
             self.use_eager(f"{patterns[0]} is read or edited")
+        return run
 
     def use_eager(self, reason: str) -> None:
         """Attend with the family's eager attention from now on, and say so once, on stderr.
@@ -259,4 +259,4 @@ class Model:
 
     def tail(self, tokens: Int[torch.Tensor, "batch pos"], mask: Mask | None = None) -> Tail:
         """What is needed to run the last position of many prompts again and again, cheaply: see `Tail`."""
-        return Tail(self, tokens, mask)
+        return Tail(self.parts, self.inputs(tokens, mask), self._plan, self.lock)

@@ -2,14 +2,26 @@
 
 from __future__ import annotations
 
-from truescope.core.errors import SiteError, nearest
-from truescope.core.sites import GLOBAL_KINDS, LAYER_KINDS, Site
-from truescope.models.families import Family, check_family, family_of, text_config
-
 from torch import nn
 from transformers import PreTrainedModel
 
+from truescope.core.errors import SiteError, nearest
+from truescope.core.sites import Site
+from truescope.models.families import Family, check_family, family_of, text_config
+
 _BEFORE_BLOCKS = ("embed", "pos_embed")
+_IN_BLOCK = (
+    "resid_pre",
+    "attn_pattern",
+    "attn_z",
+    "attn_out",
+    "resid_mid",
+    "mlp_in",
+    "mlp_neurons",
+    "mlp_out",
+    "resid_post",
+)
+_AFTER_BLOCKS = ("final_norm", "logits")
 
 
 class Parts:
@@ -116,10 +128,9 @@ class Parts:
 
     def sites(self) -> list[Site]:
         """Every site this model has, in the order in which a forward pass reaches them."""
-        layers = [Site(kind, layer) for layer in range(self.n_layers) for kind in LAYER_KINDS]
-        before = [Site(kind) for kind in _BEFORE_BLOCKS]
-        after = [Site(kind) for kind in GLOBAL_KINDS if kind not in _BEFORE_BLOCKS]
-        return [site for site in (*before, *layers, *after) if self._absence(site) is None]
+        layers = [Site(kind, layer) for layer in range(self.n_layers) for kind in _IN_BLOCK]
+        around = [[Site(kind) for kind in kinds] for kinds in (_BEFORE_BLOCKS, _AFTER_BLOCKS)]
+        return [site for site in (*around[0], *layers, *around[1]) if self._absence(site) is None]
 
     def check(self, site: Site) -> Site:
         """The site itself.
@@ -159,10 +170,12 @@ class Parts:
         if name in paths:
             return self.check(paths[name])
         if name in dict(self.hf.named_modules()):
+            block = ".".join(name.split(".")[: self.family.blocks.count(".") + 2])
+            inside = [f"{path} is {site}" for path, site in paths.items() if path.startswith(f"{block}.")]
             raise SiteError(
                 f"the output of module {name!r} is no canonical site",
-                why="the sites are what is added to the residual stream, the stream itself, and what enters a projection",
-                fix=nearest(name, paths) or "`truescope sites MODEL` lists what a model has",
+                why="sites are the residual stream, what is added to it, and what enters an MLP or a projection",
+                fix="; ".join(inside) or "`truescope sites MODEL` lists what a model has",
             )
         try:
             site = Site.parse(name)
@@ -201,6 +214,7 @@ class Parts:
 def order(site: Site) -> tuple[int, int]:
     """When a forward pass reaches a site: sites compare as their orders do."""
     if site.layer is not None:
-        return (site.layer, LAYER_KINDS.index(site.kind))
-    index = GLOBAL_KINDS.index(site.kind)
-    return (-1, index) if site.kind in _BEFORE_BLOCKS else (10**9, index)
+        return (site.layer, _IN_BLOCK.index(site.kind))
+    if site.kind in _BEFORE_BLOCKS:
+        return (-1, _BEFORE_BLOCKS.index(site.kind))
+    return (10**9, _AFTER_BLOCKS.index(site.kind))

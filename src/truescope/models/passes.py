@@ -82,12 +82,12 @@ class Pass:
         reads: Sequence[Site] = (),
         edits: Sequence[Intervention] = (),
         dictionaries: Mapping[str, Dictionary] | None = None,
-        keys: int | None = None,
+        keys: Mapping[int, int] | None = None,
     ) -> None:
         self.parts = parts
         self.batch = batch
         self.pos = pos
-        self.keys = keys
+        self.keys = keys or {}
         self.reads = frozenset(parts.check(site) for site in reads)
         self.values: dict[Site, torch.Tensor] = {}
         self.operations: dict[Site, list[Operation]] = {}
@@ -109,7 +109,7 @@ class Pass:
         for intervention in edits:
             site = self.parts.check(intervention.site)
             if intervention.dictionary is None:
-                shape = self.parts.shape(site, self.batch, self.pos, self.keys)
+                shape = self.parts.shape(site, self.batch, self.pos, self.keys.get(site.layer or 0))
                 self._at(site).append(bind(intervention, shape))
                 continue
             dictionary = self._dictionary(intervention, dictionaries)

@@ -1,8 +1,8 @@
 """Content-addressed run folders and one catalogue; nothing half-written is ever read as whole.
 
-Read in this order: `atomic` (files that are there whole or not at all), `journal` (lines that are), `locks` (one process
-at a time), `provenance` (what made a run), `catalogue` (the SQLite file over them), `manifests` (what stands beside a
-run's files), `runs`, `stores`.
+Read in this order: `atomic` (files that are there whole or not at all), `journal` (lines that are), `locks` (one
+process at a time), `provenance` (what made a run), `catalogue` (the SQLite file over the runs), `manifests` (what
+stands beside a run's files), `runs`, `stores`.
 
 >>> store = Store.open()                                                   # doctest: +SKIP
 >>> run = store.run("trace", {"prompt": "36+59=", "seed": 0})              # doctest: +SKIP

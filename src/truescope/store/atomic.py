@@ -69,13 +69,12 @@ def new_folder(path: Path) -> Iterator[Path]:
         os.replace(temporary, path)
         sync(path.parent)
     except OSError as error:
-        if aside.exists() and not path.exists():
-            os.replace(aside, path)
         raise explain(error, path, None) from error
     finally:
         _remove(temporary)
-        if path.exists():
-            _remove(aside)
+        if aside.exists() and not path.exists():
+            os.replace(aside, path)
+        _remove(aside)
 
 
 def sweep(folder: Path, *, everything: bool = False) -> int:
@@ -151,7 +150,7 @@ def _remove(path: Path) -> None:
         path.unlink(missing_ok=True)
 
 
-def _size(n_bytes: float) -> str:
+def _size(n_bytes: int | float) -> str:
     for unit in ("bytes", "kB", "MB", "GB"):
         if n_bytes < 1000:
             return f"{n_bytes:.0f} {unit}" if unit == "bytes" else f"{n_bytes:.1f} {unit}"

@@ -49,7 +49,8 @@ def note_sum(folder: Path, name: str, path: Path) -> None:
 
 def note_lines(folder: Path, name: str) -> None:
     """Write down the hash of a journal as long as it is now; what is appended later leaves that beginning as it is."""
-    data = (folder / name).read_bytes()
+    data = _read(folder / name)
+    data = data[: data.rfind(b"\n") + 1]
     append_line(folder / SUMS, {"name": name, "sha256": sha256(data).hexdigest(), "bytes": len(data)})
 
 
@@ -83,7 +84,7 @@ def read_journal(folder: Path, name: str) -> list[Any]:
     """The finished lines of a journal. Raises StoreError if what was written down of it has changed."""
     data = _read(folder / name)
     sums = read_sums(folder).get(name, [])
-    if sums and sha256(data[: sums[-1]["bytes"]]).hexdigest() != sums[-1]["sha256"]:
+    if sums and all(sha256(data[: entry.get("bytes")]).hexdigest() != entry["sha256"] for entry in sums):
         raise _altered(folder, name)
     return parse_lines(data, folder / name)
 

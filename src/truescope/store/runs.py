@@ -150,7 +150,7 @@ class Run:
         return self.write_bytes(name, text.encode())
 
     def write_json(self, name: str, record: Any) -> Path:
-        """Write a record as JSON. Raises StoreError, naming the place, where it is none (NaN, keys that are no text)."""
+        """Write a record as JSON. Raises StoreError, naming the place, where it is none (NaN, say)."""
         check_json(record, name)
         return self.write_bytes(name, json.dumps(record, ensure_ascii=False, allow_nan=False).encode())
 

@@ -3,7 +3,7 @@
 import { el } from "./dom.js";
 import { STATUSES } from "./model.js";
 
-export function badge(status, more = "") {
+export function badge(status, count = "") {
   const { glyph, word } = STATUSES[status] ?? STATUSES.not_judged;
-  return el("span", { class: `badge ${status}` }, el("span", { "aria-hidden": "true" }, glyph), ` ${word}${more}`);
+  return el("span", { class: `badge ${status}` }, el("span", { "aria-hidden": "true" }, glyph), ` ${count}${word}`);
 }

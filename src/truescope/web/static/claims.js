@@ -16,6 +16,7 @@ const LEVELS = {
 
 export function mountClaims(model) {
   const claims = failedFirst(model.view.claims);
+  byId("claims").classList.toggle("none", !claims.length && !model.groups.size);
   replace(byId("claims"),
     el("h2", null, "Claims", claims.length ? el("span", { class: "soft" }, " failed ones first") : null),
     claims.length ? claims.map((claim) => card(claim, model)) : unjudged(model));
@@ -35,7 +36,9 @@ function card(claim, model) {
     el("p", { class: "claim-text" }, claim.text),
     claim.scores.map((score) => scoreRow(score, predictions.get(score.name), claim.controls)),
     claim.controls.map((control) => el("p", { class: "control" }, el("i", { class: "swatch", "aria-hidden": "true" }),
-      `${control.n_won} of ${control.n} ${words(control.name)} did the same`)),
+      Number.isFinite(control.n_won)
+        ? `${control.n_won} of ${control.n} ${words(control.name)} did the same`
+        : `${control.n} ${words(control.name)} as controls`)),
     groupRows(groups),
     claim.notes.map((note) => el("p", { class: "note" }, note)),
     facts(claim.facts));
@@ -52,11 +55,12 @@ function facts(record) {
 /** The ends of an axis that holds every number; shares that spread widely get the whole of 0 to 1. */
 function domain(values) {
   let [low, high] = [Math.min(...values), Math.max(...values)];
-  const shares = low >= 0 && high <= 1;
+  const positive = low >= 0;
+  const shares = positive && high <= 1;
   if (shares && high - low > 0.35) return [0, 1];
   const pad = (high - low || Math.abs(high) || 1) * 0.12;
   [low, high] = [low - pad, high + pad];
-  return shares ? [Math.max(0, low), Math.min(1, high)] : [low, high];
+  return [positive ? Math.max(0, low) : low, shares ? Math.min(1, high) : high];
 }
 
 function scoreRow(score, prediction, controls) {

@@ -20,7 +20,7 @@ function draw(edge, layout, kind) {
   return svg("path", {
     class: `edge ${kind} ${edge.weight < 0 ? "negative" : "positive"}`,
     d: path(from, to),
-    "stroke-width": (0.6 + 4.4 * Math.sqrt(Math.min(1, edge.share))).toFixed(2),
+    "stroke-width": (0.6 + (kind === "far" ? 2.6 : 4.2) * Math.sqrt(Math.min(1, edge.share))).toFixed(2),
     "data-edge": edge.i,
   });
 }

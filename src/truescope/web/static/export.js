@@ -17,6 +17,11 @@ function fileName(model, ending) {
   return `truescope-${String(model.view.run.id).replace(/[^\w.-]+/g, "-")}.${ending}`;
 }
 
+/** Mixed colours in the form that every drawing program reads. */
+function plain(value) {
+  return value.replace(/color\(srgb ([\d.e-]+) ([\d.e-]+) ([\d.e-]+)[^)]*\)/g, (_, ...parts) => `rgb(${parts.slice(0, 3).map((p) => Math.round(255 * p)).join(",")})`);
+}
+
 /** The graph as it is drawn now, with every style written on its element. */
 export function saveSvg(model) {
   const shown = byId("graph");
@@ -27,7 +32,7 @@ export function saveSvg(model) {
   from.forEach((element, i) => {
     const style = getComputedStyle(element);
     if (element.classList.contains("hit")) drop.push(to[i]);
-    for (const name of STYLES) to[i].style.setProperty(name, style.getPropertyValue(name));
+    for (const name of STYLES) to[i].style.setProperty(name, plain(style.getPropertyValue(name)));
     for (const name of ["role", "tabindex", "aria-pressed"]) to[i].removeAttribute(name);
   });
   drop.forEach((element) => element.remove());

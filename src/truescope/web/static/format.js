@@ -21,10 +21,10 @@ export function percent(share, digits = 3) {
   return `${number(value, Math.abs(value) >= 99 && Math.abs(value) < 100 ? 4 : digits)} %`;
 }
 
-/** "0.91–0.97", or one number where both ends read the same. */
+/** "0.91–0.97", or one number where both ends read the same; the unit is written once. */
 export function range([low, high], write = (value) => number(value, 3)) {
   const ends = [write(low), write(high)];
-  return ends[0] === ends[1] ? ends[0] : `${ends[0]}–${ends[1]}`;
+  return ends[0] === ends[1] ? ends[0] : `${ends[0].replace(/ %$/, "")}–${ends[1]}`;
 }
 
 /** A token with its spaces and line ends made visible. */

@@ -1,6 +1,6 @@
 // The graph: nodes and edges as SVG, the pointer's clicks and hovers. Keys are in keys.js.
 
-import { byId, el, replace, svg } from "./dom.js";
+import { byId, replace, svg } from "./dom.js";
 import { drawEdges, edgeLabels } from "./edges.js";
 import { clip, percent, token } from "./format.js";
 import { chipText, layOut, textWidth } from "./layout.js";
@@ -25,7 +25,7 @@ export function mountGraph(indexed) {
   parts.gutter = svg("g", { class: "gutter", "aria-hidden": "true" });
   parts.svg = svg("svg", { class: "graph", id: "graph", role: "group", "aria-label": "Attribution graph: tokens from left to right, layers from bottom to top" },
     parts.bands, parts.edges, parts.nodes, parts.labels, parts.gutter);
-  replace(holder, parts.svg, el("p", { class: "count", id: "edge-count" }));
+  replace(holder, parts.svg);
   holder.addEventListener("scroll", () => parts.gutter.setAttribute("transform", `translate(${holder.scrollLeft} 0)`));
   parts.svg.addEventListener("click", onClick);
   parts.svg.addEventListener("pointerover", (event) => hover(nodeAt(event), event));
@@ -84,7 +84,7 @@ export function arrange() {
   const holder = byId("graph-view");
   if (!holder.clientWidth) return;
   const state = get();
-  const [width, height] = [holder.clientWidth, Math.max(260, holder.clientHeight - 4)];
+  const [width, height] = [holder.clientWidth, Math.max(260, holder.clientHeight - 1)];
   layout = layOut(model, { width, height, open: new Set(state.open), keep: keepIds(), shows, narrow: width < 560 });
   for (const [name, value] of Object.entries({ width: layout.width, height: layout.height })) parts.svg.setAttribute(name, value);
   parts.svg.setAttribute("viewBox", `0 0 ${layout.width} ${layout.height}`);
@@ -121,13 +121,9 @@ function drawNode(node) {
   });
   if (node.kind === "token" || node.kind === "logit") {
     holder.append(svg("rect", { class: "shape", x: -at.w / 2, y: -at.h / 2, width: at.w, height: at.h, rx: node.kind === "logit" ? 11 : 5 }));
-    const text = svg("text", { y: 4, "text-anchor": "middle" }, chipText(node));
-    if (node.kind === "logit") {
-      const share = percent(node.probability, 2);
-      text.setAttribute("x", -(textWidth(share) * 0.9) / 2);
-      holder.append(svg("text", { class: "share", y: 4, x: at.w / 2 - 7, "text-anchor": "end" }, share));
-    }
-    holder.append(text);
+    const logit = node.kind === "logit";
+    holder.append(svg("text", logit ? { y: 4, x: 10 - at.w / 2 } : { y: 4, "text-anchor": "middle" }, chipText(node)));
+    if (logit) holder.append(svg("text", { class: "share", y: 4, x: at.w / 2 - 9, "text-anchor": "end" }, percent(node.probability, 2)));
   } else {
     holder.append(svg("circle", { class: "hit", r: Math.max(at.r + 1.5, 6) }));
     holder.append(svg("path", { class: "shape", d: nodeShape(node, at.r) }));
@@ -176,14 +172,28 @@ export function refresh() {
 
 function drawLabels(state, selected) {
   const named = [...state.pins.map((id) => model.byId.get(id)), selected].filter(Boolean);
-  const labels = [...new Set(named)].map((node) => {
+  const taken = named.map((node) => layout.places.get(node.i)).filter(Boolean).map(({ x, y, w, h }) => ({ x: x - w / 2, y: y - h / 2, w, h }));
+  // The selected node's name first: where two names would lie over each other, the later one stays in the list below.
+  const labels = [...new Set(named)].reverse().map((node) => {
     const at = layout.places.get(node.i);
     if (!at || node.kind === "token" || node.kind === "logit") return null;
-    const right = at.x > layout.width - 130;
-    const x = right ? at.x - at.w / 2 - 5 : at.x + at.w / 2 + 5;
-    return svg("text", { class: "node-label", x, y: at.y + 4, "text-anchor": right ? "end" : "start" }, clip(node.name, 26));
+    const text = clip(node.name, 26);
+    const spot = freeSpot(at, textWidth(text), taken);
+    if (!spot) return null;
+    taken.push(spot);
+    return svg("text", { class: "node-label", x: spot.x, y: spot.y + 11 }, text);
   });
-  replace(parts.labels, edgeLabels(model, layout, state.pins), labels);
+  replace(parts.labels, edgeLabels(model, layout, state.pins), labels.filter(Boolean));
+}
+
+/** A place for a name beside, above or below its node, clear of the names that already stand. */
+function freeSpot(at, w, taken) {
+  const h = 15;
+  const beside = at.w / 2 + 5;
+  const spots = [[at.x + beside, at.y - 7], [at.x - beside - w, at.y - 7], [at.x - w / 2, at.y - at.h / 2 - h - 2], [at.x - w / 2, at.y + at.h / 2 + 2]];
+  return spots
+    .map(([x, y]) => ({ x, y, w, h }))
+    .find((a) => a.x > layout.gutter && a.x + w < layout.width && !taken.some((b) => a.x < b.x + b.w && b.x < a.x + a.w && a.y < b.y + b.h && b.y < a.y + a.h));
 }
 
 /** Bring the selected node into view and give it the focus, if the keyboard is in the graph. */

@@ -41,7 +41,7 @@ function standing(claims) {
   return order
     .map((status) => [status, claims.filter((claim) => claim.status === status).length])
     .filter(([, n]) => n)
-    .map(([status, n]) => el("a", { href: "#claims", class: "plain", onclick: toClaims }, badge(status, ` ${n} of ${claims.length}`)));
+    .map(([status, n]) => el("a", { href: "#claims", class: "plain", onclick: toClaims }, badge(status, `${n} of ${claims.length} `)));
 }
 
 // The address holds the state, so this link scrolls by itself.

@@ -3,7 +3,7 @@
 import { byId } from "./dom.js";
 import { signed } from "./format.js";
 import { reveal, rowOfNodes, toggleCell } from "./graph.js";
-import { describe } from "./model.js";
+import { describe, likeliest } from "./model.js";
 import { get, select, set, togglePin, undo } from "./state.js";
 
 let model;
@@ -60,7 +60,7 @@ function start(target) {
 
 function travel(key, target) {
   const node = start(target);
-  if (!node) return arrive(model.nodes.filter((n) => n.kind === "logit").sort((a, b) => b.probability - a.probability)[0] ?? model.nodes[0], null);
+  if (!node) return arrive(likeliest(model) ?? model.nodes[0], null);
   if (key === "ArrowUp" || key === "ArrowDown") {
     const [edges, end] = key === "ArrowUp" ? [node.outputs, "to"] : [node.inputs, "from"];
     if (!edges.length) return say(key === "ArrowUp" ? "nothing above: it is an output" : "nothing below: it is an input");

@@ -3,7 +3,7 @@
 // A cell (layer × token) packs its nodes in centred lines, one group beside the next. A column is as wide as its fullest
 // cell asks for; where a cell would outgrow its row, the least influential nodes are folded into one "+n" marker.
 
-import { clip, token } from "./format.js";
+import { clip, percent, token } from "./format.js";
 
 const GAP = 3;
 const RAIL = 11;
@@ -21,7 +21,7 @@ export function chipText(node) {
 
 function sizeOf(node, model) {
   if (node.kind === "token") return { w: textWidth(chipText(node)) + 14, h: 22 };
-  if (node.kind === "logit") return { w: textWidth(chipText(node)) + 50, h: 22 };
+  if (node.kind === "logit") return { w: textWidth(chipText(node) + percent(node.probability, 2)) + 30, h: 22 };
   const r = node.kind === "unit" ? 4.5 + 7 * Math.sqrt(Math.min(1, node.influence / model.maxInfluence)) : 4;
   return { w: 2 * r, h: 2 * r, r };
 }
@@ -96,8 +96,10 @@ function columnWidths(model, cells, width) {
   const area = least.map(() => 1);
   for (const { column, main, rail } of cells) {
     const boxes = [...main, ...rail];
-    least[column] = Math.max(least[column], ...boxes.map((box) => box.w + 2 * PAD));
-    area[column] = Math.max(area[column], boxes.reduce((sum, box) => sum + (box.w + GAP) * (box.h + GAP), 0));
+    const taken = boxes.reduce((sum, box) => sum + (box.w + GAP) * (box.h + GAP), 0);
+    area[column] = Math.max(area[column], taken);
+    // A full cell is at least nearly square; it is the graph that scrolls where a window is narrow.
+    least[column] = Math.max(least[column], Math.min(150, Math.sqrt(taken) * 1.1 + 2 * PAD), ...boxes.map((box) => box.w + 2 * PAD));
   }
   const spare = Math.max(0, width - least.reduce((a, b) => a + b, 0));
   const total = area.reduce((a, b) => a + b, 0);

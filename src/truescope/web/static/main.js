@@ -6,7 +6,7 @@ import { byId, el, replace } from "./dom.js";
 import { arrange, mountGraph, refresh, reveal } from "./graph.js";
 import { mountHeader } from "./header.js";
 import { mountKeys, say } from "./keys.js";
-import { describe, indexView } from "./model.js";
+import { describe, indexView, likeliest } from "./model.js";
 import { showPanel } from "./panel.js";
 import { showResults } from "./search.js";
 import { get, listen } from "./state.js";
@@ -63,7 +63,8 @@ async function start() {
   showView(model);
   showPanel(model);
   refreshTools(model);
-  reveal(get().select);
+  reveal(get().select || likeliest(model)?.id);
+  if (get().select && innerWidth <= 760) byId("graph-view").scrollIntoView();
   document.documentElement.dataset.ready = "yes";
 }
 

@@ -21,7 +21,10 @@ export function failedFirst(claims) {
 
 function nameOf(node, view) {
   const place = token(view.tokens[node.position] ?? "");
-  if (node.kind === "unit") return node.label || `unit ${node.layer}/${node.index}`;
+  if (node.kind === "unit") {
+    const address = `${node.layer}/${node.index}`;
+    return node.label && node.label !== address ? node.label : `unit ${address}`;
+  }
   if (node.kind === "token") return place;
   if (node.kind === "logit") return token(node.label || `#${node.index}`);
   if (node.kind === "error") return node.label || `error of layer ${node.layer}`;
@@ -101,4 +104,9 @@ export function describe(node, model) {
   if (node.kind === "logit") parts.push(`probability ${(node.probability * 100).toFixed(1)} %`);
   if (node.groupRecord) parts.push(`group ${node.groupRecord.label}, ${STATUSES[statusOf(node)].word}`);
   return parts.join("; ");
+}
+
+/** The answer: the likeliest output. */
+export function likeliest(model) {
+  return model.nodes.filter((node) => node.kind === "logit").sort((a, b) => b.probability - a.probability)[0];
 }

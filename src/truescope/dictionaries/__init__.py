@@ -1,0 +1,1 @@
+"""Dictionaries of features: architectures, the kernels of a training step, simple metrics, foreign formats."""

@@ -1,0 +1,86 @@
+"""Claims about addition, stated from groups before any intervention is run."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from truescope.core.claims import Claim, ControlPlan, Prediction
+from truescope.core.features import Feature
+from truescope.judge.answers import NumberTask
+from truescope.judge.controls import MATCHED_ON, check_units
+from truescope.judge.suppression import MIN_CONTROLS, MIN_SAMPLE, NEURONS, values_hash
+from truescope.statistics import UnitStatistics
+
+
+@dataclass(frozen=True)
+class Statement:
+    """What every claim of one run shares: the model, the two halves, the grouping rule and the controls.
+
+    ``units`` were measured on the grouping half, ``task`` is the judging half; ``rule`` is the grouping rule as a plain
+    object; ``split_seed`` and ``n_population`` say how the halves were made.
+    """
+
+    model_hash: str
+    task: NumberTask
+    units: UnitStatistics
+    rule: dict[str, Any]
+    split_seed: int
+    n_population: int
+    n_controls: int = MIN_CONTROLS
+    n_sample: int = MIN_SAMPLE
+    control_seed: int = 0
+    dictionary: str = NEURONS
+
+    def suppression(
+        self, group: str, features: Sequence[Feature], text: str, predictions: Sequence[Prediction]
+    ) -> Claim:
+        """The claim that setting ``features`` to their means at the last position does what ``predictions`` say.
+
+        Raises:
+            ClaimError: a feature was not measured.
+        """
+        check_units(features, self.units)
+        return Claim(
+            text=text,
+            predictions=tuple(predictions),
+            control=ControlPlan("random groups", MATCHED_ON, self.n_controls, self.control_seed),
+            target={
+                "model_hash": self.model_hash,
+                "dictionary": self.dictionary,
+                "group": group,
+                "features": [str(feature) for feature in sorted(set(features))],
+                "grouping": {**self.rule, "n": self.units.n},
+                "operation": "suppress: set to the mean over the grouping half, at the last position",
+                "values_hash": values_hash(features, self.units),
+            },
+            population={
+                "data_hash": self.task.hash,
+                "n": len(self.task),
+                "half": "judging",
+                "split_seed": self.split_seed,
+                "n_population": self.n_population,
+                "control_sample": {"n": min(self.n_sample, len(self.task)), "seed": self.control_seed},
+            },
+        )
+
+    def units_digits(self, features: Sequence[Feature]) -> Claim:
+        """The claim that the units-digits group is needed for the exact answer, and not for its neighbourhood."""
+        return self.suppression(
+            "units digits",
+            features,
+            "Setting the units-digits group to its mean keeps answers within ±5 of the sum, "
+            "but loses many exact answers",
+            [Prediction("within_5", ">=", 0.99), Prediction("exact", "<=", 0.60)],
+        )
+
+    def magnitude(self, features: Sequence[Feature]) -> Claim:
+        """The claim that the magnitude group is needed for the exact answer, and not for its units digit."""
+        return self.suppression(
+            "magnitude",
+            features,
+            "Setting the magnitude group to its mean keeps the answer's units digit, "
+            "but loses most exact answers",
+            [Prediction("units_digit", ">=", 0.99), Prediction("exact", "<=", 0.45)],
+        )

@@ -1,0 +1,243 @@
+"""The frozen forward: the same values as the model's, but a backward pass that is linear and sees every constant.
+
+Attention patterns and norm denominators are held at the prompt's values, MLP outputs are cut from their inputs, and
+each constant (a bias, a position embedding) becomes a source of its own. With sources s of value x_s, every residual
+vector r is then exactly r = Σ_s J_s x_s, where J_s = ∂r/∂x_s is what `FrozenRun.pull` applies, transposed.
+
+Values do not change: a norm puts out `real + (linear − linear)`, a biased projection `out + (leaf − leaf)`, the second
+term of each difference cut off the gradient.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from jaxtyping import Float, Int
+from torch import nn
+
+from truescope.core.sites import Site
+from truescope.models.attention import AttentionStep, attention_steps
+from truescope.models.model import Mask, Model
+
+TOKEN, MLP_OUT = "token", "mlp_out"
+Skip = Callable[[torch.Tensor], torch.Tensor]
+
+
+@dataclass(frozen=True, eq=False)
+class Leaf:
+    """A source of the frozen forward.
+
+    ``name`` is "token" (the embedding), "mlp_out" (the MLP's own output, before a post-norm), or that of a constant:
+    pos_embed, attn_value_bias, attn_out_bias, pre_attn_norm_bias, attn_out_norm_bias, pre_mlp_norm_bias,
+    mlp_out_norm_bias, final_norm_bias. ``layer`` is -1 before the first block and n_layers after the last.
+    """
+
+    name: str
+    layer: int
+    value: Float[torch.Tensor, "1 pos width"]
+
+
+@dataclass
+class _Stage:
+    """A stretch of the model between two residual vectors, with the tensors that gradients enter and leave by."""
+
+    entries: dict[Site, torch.Tensor] = field(default_factory=dict)
+    below: torch.Tensor | None = None
+    leaves: list[Leaf] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Pulled:
+    """What a stage's transposed map gave: the gradient below the stage (None at the bottom) and at each of its leaves."""
+
+    below: Float[torch.Tensor, "rows pos d_model"] | None
+    leaves: list[tuple[Leaf, Float[torch.Tensor, "rows pos width"]]]
+
+
+class FrozenRun:
+    """One frozen forward pass of one prompt; made by `freeze`.
+
+    The stages go from -1 (the embeddings) over the blocks 0 … n_layers-1 to n_layers (the final norm). Gradients enter
+    a block at resid_post.l and mlp_in.l and leave it at resid_pre.l; they enter the last stage at final_norm.
+    ``logits`` is [1, pos, vocab].
+    """
+
+    def __init__(self, n_layers: int) -> None:
+        self.n_layers = n_layers
+        self.logits = torch.empty(0)
+        self._stages = {index: _Stage() for index in range(-1, n_layers + 1)}
+
+    @property
+    def leaves(self) -> list[Leaf]:
+        """Every source, from the embeddings up."""
+        return [leaf for stage in self._stages.values() for leaf in stage.leaves]
+
+    def value(self, site: Site) -> Float[torch.Tensor, "pos d_model"]:
+        """The value at one of the sites where gradients enter: resid_post.l, mlp_in.l, resid_pre.0, final_norm."""
+        return next(s.entries[site] for s in self._stages.values() if site in s.entries)[0].detach()
+
+    def pull(self, stage: int, grads: Mapping[Site, Float[torch.Tensor, "rows pos d_model"]]) -> Pulled:
+        """Apply the transposed Jacobian of one stage to ``rows`` gradients at once.
+
+        For row i: below_i = Σ_site J(site ← below)ᵀ grads[site]_i, and likewise at each leaf. ``grads`` is keyed by the
+        sites where gradients enter the stage.
+        """
+        part = self._stages[stage]
+        ends = [leaf.value for leaf in part.leaves] + ([] if part.below is None else [part.below])
+        starts = [part.entries[site] for site in grads]
+        found = torch.autograd.grad(
+            starts,
+            ends,
+            [grad[:, None] for grad in grads.values()],
+            retain_graph=True,
+            allow_unused=True,
+            is_grads_batched=True,
+        )
+        below = None
+        if part.below is not None:
+            below = found[-1]
+            below = torch.zeros_like(next(iter(grads.values()))) if below is None else below[:, 0]
+        reached = [(leaf, grad[:, 0]) for leaf, grad in zip(part.leaves, found, strict=False) if grad is not None]
+        return Pulled(below, reached)
+
+
+def freeze(
+    model: Model,
+    tokens: Int[torch.Tensor, "pos"],
+    mask: Mask | None = None,
+    skips: Mapping[int, Skip] | None = None,
+) -> FrozenRun:
+    """Run the model once over one prompt, frozen; the logits are the model's own.
+
+    ``skips`` maps layers to a linear map of mlp_in that stays live in the backward pass, so that the leaf "mlp_out"
+    stands for the rest of the MLP's output. The first call switches the model to eager attention.
+    Source: Ameisen et al., "Circuit Tracing", 2025 (the local replacement model).
+
+    Raises:
+        PromptError: no tokens, more than the context, or ids outside the vocabulary.
+    """
+    model.use_eager("its attention patterns are frozen")
+    run = FrozenRun(model.n_layers)
+    steps = {model.attention(layer): AttentionStep(freeze=True) for layer in range(model.n_layers)}
+    inputs = model.inputs(tokens, mask)
+    with model.lock, torch.enable_grad(), attention_steps(steps), _hooked(model, run, skips or {}):
+        run.logits = model.hf(**inputs).logits.detach()
+    return run
+
+
+@contextmanager
+def _hooked(model: Model, run: FrozenRun, skips: Mapping[int, Skip]) -> Iterator[None]:
+    parts, stages = model.parts, run._stages
+    with ExitStack() as stack:
+
+        def after(module: nn.Module | None, hook: Callable[..., Any]) -> None:
+            if module is not None:
+                stack.callback(module.register_forward_hook(hook).remove)
+
+        def norm(module: nn.Module | None, name: str, layer: int) -> None:
+            after(module, _norm_hook(stages[layer], name, layer, parts.family.norm))
+
+        after(parts.embed, _cut_hook(stages[-1], TOKEN))
+        after(parts.pos_embed, _cut_hook(stages[-1], "pos_embed"))
+        for layer in range(run.n_layers):
+            stage = stages[layer]
+            enters = _block_hook(run, layer)
+            stack.callback(parts.block(layer).register_forward_pre_hook(enters, with_kwargs=True).remove)
+            norm(parts.pre_attn_norm(layer), "pre_attn_norm_bias", layer)
+            after(parts.values(layer), _bias_hook(stage, "attn_value_bias", layer))
+            after(parts.o_proj(layer), _bias_hook(stage, "attn_out_bias", layer))
+            norm(parts.attn_out_norm(layer), "attn_out_norm_bias", layer)
+            norm(parts.pre_mlp_norm(layer), "pre_mlp_norm_bias", layer)
+            after(parts.mlp(layer), _mlp_hook(stage, layer, skips.get(layer)))
+            norm(parts.mlp_out_norm(layer), "mlp_out_norm_bias", layer)
+        norm(parts.final_norm, "final_norm_bias", run.n_layers)
+        # Registered last, so that it sees what the norm's own hook put out.
+        after(parts.final_norm, _final_hook(run))
+        yield
+
+
+def _leaf(stage: _Stage, name: str, layer: int, value: torch.Tensor) -> torch.Tensor:
+    leaf = value.detach().clone().requires_grad_()
+    stage.leaves.append(Leaf(name, layer, leaf))
+    return leaf
+
+
+def _silent(x: torch.Tensor) -> torch.Tensor:
+    """Zero in value, x in the gradient."""
+    return x - x.detach()
+
+
+def _cut_hook(stage: _Stage, name: str) -> Callable[..., torch.Tensor]:
+    return lambda module, args, output: _leaf(stage, name, -1, output)
+
+
+def _with_bias(stage: _Stage, name: str, layer: int, module: nn.Module, output: torch.Tensor) -> torch.Tensor:
+    bias = getattr(module, "bias", None)
+    if bias is None or not bool(bias.any()):
+        return output
+    return output + _silent(_leaf(stage, name, layer, bias.expand(output.shape)))
+
+
+def _bias_hook(stage: _Stage, name: str, layer: int) -> Callable[..., torch.Tensor]:
+    return lambda module, args, output: _with_bias(stage, name, layer, module, output)
+
+
+def _norm_hook(stage: _Stage, name: str, layer: int, kind: str) -> Callable[..., torch.Tensor]:
+    def hook(module: nn.Module, args: tuple[torch.Tensor, ...], output: torch.Tensor) -> torch.Tensor:
+        linear = linear_norm(module, args[0], kind)
+        return _with_bias(stage, name, layer, module, output.detach() + _silent(linear))
+
+    return hook
+
+
+def linear_norm(module: nn.Module, x: Float[torch.Tensor, "*shape d_model"], kind: str) -> torch.Tensor:
+    """A norm as the linear map it is once its denominator is held: w·(x − mean x)/σ, or w·x/rms (w or 1 + w), no bias.
+
+    ``kind`` is the family's: "layer", "rms" or "rms_plus_one". The mean of a LayerNorm stays live, being linear.
+    """
+    wide = x if x.dtype in (torch.float32, torch.float64) else x.float()
+    if kind == "layer":
+        wide = wide - wide.mean(-1, keepdim=True)
+    epsilon = getattr(module, "variance_epsilon", getattr(module, "eps", 0.0))
+    scale = torch.rsqrt(wide.detach().pow(2).mean(-1, keepdim=True) + epsilon)
+    weight = getattr(module, "weight", None)
+    scaled = wide * scale
+    if weight is not None:
+        scaled = scaled * (weight.to(wide.dtype) + (1.0 if kind == "rms_plus_one" else 0.0))
+    return scaled.to(x.dtype)
+
+
+def _mlp_hook(stage: _Stage, layer: int, skip: Skip | None) -> Callable[..., torch.Tensor]:
+    def hook(module: nn.Module, args: tuple[torch.Tensor, ...], output: torch.Tensor) -> torch.Tensor:
+        stage.entries[Site("mlp_in", layer)] = args[0]
+        if skip is None:
+            return _leaf(stage, MLP_OUT, layer, output)
+        past = skip(args[0])
+        # The leaf's value is what the skip leaves over, so that value and gradient belong to the same split.
+        leaf = _leaf(stage, MLP_OUT, layer, output - past)
+        return output.detach() + _silent(leaf) + _silent(past)
+
+    return hook
+
+
+def _block_hook(run: FrozenRun, layer: int) -> Callable[..., None]:
+    def hook(module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        resid = args[0] if args else kwargs["hidden_states"]
+        run._stages[layer].below = resid
+        run._stages[layer - 1].entries[Site("resid_post", layer - 1) if layer else Site("resid_pre", 0)] = resid
+
+    return hook
+
+
+def _final_hook(run: FrozenRun) -> Callable[..., None]:
+    def hook(module: nn.Module, args: tuple[torch.Tensor, ...], output: torch.Tensor) -> None:
+        last = run.n_layers
+        run._stages[last].below = args[0]
+        run._stages[last].entries[Site("final_norm")] = output
+        run._stages[last - 1].entries[Site("resid_post", last - 1)] = args[0]
+
+    return hook
