@@ -87,8 +87,8 @@ def _config(variant: str) -> Any:
 
 
 VARIANTS = (
-    "gpt2", "gpt2_upcast", "gpt_neox", "gpt_neox_sequential", "llama", "llama_tied", "mistral", "qwen2", "qwen3", "gemma2",
-    "gemma3_text", "gemma3",
+    "gpt2", "gpt2_upcast", "gpt_neox", "gpt_neox_sequential", "llama", "llama_tied", "mistral", "qwen2", "qwen3",
+    "gemma2", "gemma3_text", "gemma3",
 )  # fmt: skip
 """Every family, with the variants that change where a site lies or how attention is computed."""
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from functools import cache
 
 import pytest
-from small_models import VARIANTS, small_model
 
+from small_models import VARIANTS, small_model
 from truescope.models import Model
 
 _made = cache(small_model)

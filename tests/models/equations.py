@@ -23,7 +23,8 @@ def expected(model: Model, site: Site, values: dict[Site, torch.Tensor]) -> torc
             start = values[Site("embed")]
             return start + values[Site("pos_embed")] if parts.pos_embed is not None else start
         case "attn_z":
-            return torch.einsum("bhqk,bkhd->bqhd", at("attn_pattern"), _values(model, layer, at("resid_pre"))).flatten(2)
+            v = _values(model, layer, at("resid_pre"))
+            return torch.einsum("bhqk,bkhd->bqhd", at("attn_pattern"), v).flatten(2)
         case "attn_out":
             out = parts.o_proj(layer)(at("attn_z"))
             norm = parts.attn_out_norm(layer)

@@ -6,9 +6,9 @@ import threading
 
 import pytest
 import torch
-from small_models import VARIANTS, small_hf, small_model, small_tokens
 from transformers import AutoModelForCausalLM
 
+from small_models import VARIANTS, small_hf, small_model, small_tokens
 from truescope.core import Intervention, Site
 from truescope.models import AttentionStep, Model, attention_steps
 

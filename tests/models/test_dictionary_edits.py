@@ -6,8 +6,8 @@ import pytest
 import torch
 from equations import n_hooks
 from linear_dictionaries import BrokenDictionary, LinearDictionary
-from small_models import small_tokens
 
+from small_models import small_tokens
 from truescope.core import DictionaryError, Intervention, InterventionError, Site
 from truescope.models import Model
 
@@ -93,12 +93,12 @@ def test_dictionaries_that_do_not_fit(gpt2: Model) -> None:
         gpt2.run(TOKENS, edit=[feature(read)])
     with pytest.raises(DictionaryError, match="did you mean its"):
         gpt2.run(TOKENS, edit=[feature(read)], dictionaries={"its": transcoder})
-    with pytest.raises(InterventionError, match="reads mlp_in.0"):
+    with pytest.raises(InterventionError, match=r"reads mlp_in.0"):
         gpt2.run(TOKENS, edit=[feature(Site("mlp_in", 0))], dictionaries={"it": transcoder})
     with pytest.raises(InterventionError, match="no unit 10"):
         gpt2.run(TOKENS, edit=[feature(read, units=(10,))], dictionaries={"it": transcoder})
     backwards = LinearDictionary(read, (Site("mlp_out", 0),), D)
-    with pytest.raises(InterventionError, match="writes mlp_out.0"):
+    with pytest.raises(InterventionError, match=r"writes mlp_out.0"):
         gpt2.run(TOKENS, edit=[feature(read)], dictionaries={"it": backwards})
     transcoder.model_hash = "0" * 64
     with pytest.raises(DictionaryError, match="another model"):

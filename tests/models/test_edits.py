@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 import torch
 from equations import broken, n_hooks
-from small_models import small_model, small_tokens
 
+from small_models import small_model, small_tokens
 from truescope.core import Intervention, InterventionError, Site
 from truescope.models import Model, weights_hash
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 import torch
 from equations import broken, n_hooks
-from small_models import VARIANTS, small_hf, small_model, small_tokens
 
+from small_models import VARIANTS, small_hf, small_model, small_tokens
 from truescope.core import PromptError, Site, SiteError
 from truescope.models import Model
 

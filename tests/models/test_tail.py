@@ -6,8 +6,8 @@ import pytest
 import torch
 from equations import n_hooks
 from linear_dictionaries import LinearDictionary
-from small_models import small_hf, small_model, small_tokens
 
+from small_models import small_hf, small_model, small_tokens
 from truescope.core import Intervention, InterventionError, ModelError, Site, SiteError
 from truescope.models import Model
 
@@ -138,8 +138,7 @@ def test_what_a_tail_cannot_do(gpt2: Model) -> None:
 
 
 def test_a_model_with_more_between_norm_and_logits_is_refused() -> None:
-    hf = small_hf("gemma2")
-    model = Model(hf)
-    object.__setattr__(model.parts, "final_softcap", None)
+    model = Model(small_hf("gemma2"))
+    model.parts.final_softcap = None
     with pytest.raises(ModelError, match="not the unembedding"):
         model.tail(TOKENS)

@@ -78,7 +78,7 @@ def _nodes(draw: random.Random) -> list[dict[str, Any]]:
                 influence = 0.08 * math.exp(-rank / 8) * (0.5 + draw.random())
                 activation = draw.uniform(0.1, 4.0)
                 nodes.append(
-                    _node("unit", layer, position, index=index, label=label if group else "", group=group)
+                    _node("unit", layer, position, index=index, label=label if group or label == HOSTILE else "", group=group)
                     | {"activation": activation, "pre_activation": activation, "influence": influence}
                 )
             nodes.append(_node("error", layer, position, influence=0.004 * draw.random()))
@@ -180,15 +180,14 @@ def _groups() -> list[dict[str, Any]]:
 
 
 def example_units(view: dict[str, Any]) -> dict[str, dict[str, Any]]:
-    """Evidence of every unit of layers 1 and 2 at the "=": operand plot, dependence, examples, logit effects."""
-    return {
-        f"{node['layer']}/{node['index']}": _unit(node)
-        for node in view["graph"]["nodes"]
-        if node["kind"] == "unit" and node["position"] == 4 and node["layer"] > 0
-    }
+    """Evidence of every unit but the last of layer 0; those of layer 2 at the "=" have operand plots."""
+    nodes = [node for node in view["graph"]["nodes"] if node["kind"] == "unit"]
+    units = {f"{node['layer']}/{node['index']}": _unit(node) for node in nodes}
+    last = [key for key in units if key.startswith("0/")][-1]
+    return {key: unit for key, unit in units.items() if key != last}
 
 
-def _unit(node: dict[str, Any]) -> dict[str, Any]:
+def _plot(node: dict[str, Any]) -> dict[str, Any]:
     signed = node["group"] is None
     values = [
         round(127 * (1 + math.cos(2 * math.pi * (a + b - node["index"]) / 10)))
@@ -199,6 +198,11 @@ def _unit(node: dict[str, Any]) -> dict[str, Any]:
     ]
     plot = {"x": list(range(100)), "y": list(range(100)), "x_label": "second operand", "y_label": "first operand"}
     plot |= {"values": base64.b64encode(bytes(values)).decode(), "scale": 0.016, "offset": -1.2 if signed else 0.0}
+    return plot
+
+
+def _unit(node: dict[str, Any]) -> dict[str, Any]:
+    plot = _plot(node) if node["layer"] == 2 and node["position"] == 4 else None
     examples = [
         {"tokens": ["<s>", str(a), "+", str(b), "="], "activations": [0.0, 0.4, 0.1, -0.8, 4.0 - 0.3 * k], "focus": 4}
         for k, (a, b) in enumerate(((36, 59), (16, 79), (45, 50), (3, 92), (88, 7)))

@@ -33,7 +33,11 @@ def read_texts(path: Path | str) -> list[str]:
         raise UsageError(f"{path} cannot be read", why=str(error)) from error
     match path.suffix.lower():
         case ".jsonl" | ".ndjson":
-            texts = [_text_of(_parse(line, path, n), path, n) for n, line in enumerate(content.splitlines(), 1) if line.strip()]
+            texts = [
+                _text_of(_parse(line, path, n), path, n)
+                for n, line in enumerate(content.splitlines(), 1)
+                if line.strip()
+            ]
         case ".json":
             records = _parse(content, path, 1)
             if not isinstance(records, list):

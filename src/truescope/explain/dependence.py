@@ -52,8 +52,8 @@ def digit_dependence(
 ) -> dict[str, Float[np.ndarray, " n_units"]]:
     """The closed Sobol index of each unit for each part of `DIGIT_PARTS`, from any subset of the 100 × 100 prompts.
 
-    S_u = Var(E[z | digits u]) / Var(z), bias-corrected and exact on the whole domain: see `closed_sobol`. The indices of
-    the first two parts, and of the last two, add up to at most 1 on the whole domain; what is missing is interaction.
+    S_u = Var(E[z | digits u]) / Var(z), bias-corrected and exact on the whole domain: see `closed_sobol`. The indices
+    of the first two parts, and of the last two, add up to at most 1 on the whole domain; the rest is interaction.
 
     Raises:
         UsageError: an operand lies outside 0…99, a prompt is given twice, or there are too few prompts.

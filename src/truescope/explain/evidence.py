@@ -73,7 +73,7 @@ def domain_evidence(
     evidence = []
     for j, feature in enumerate(chosen):
         prompts = [int(p) for p in top[:, j] if (int(p), feature) in seen]
-        examples = tuple(_example(model, tokens[p], seen[p, feature], len(tokens[p]) - 1) for p in prompts)
+        examples = tuple(_example(model, tokens[p], seen[p, feature], tokens.shape[1] - 1) for p in prompts)
         promoted, suppressed = effects[j]
         activating = [examples[0].tokens[i] for i in differing] if examples else []
         evidence.append(
@@ -112,20 +112,7 @@ def text_evidence(
     check_neurons(model, features)
     chosen = list(features)
     skip = [_n_before(model, text) for text in texts]
-    largest = np.full((len(texts), len(chosen)), -np.inf)
-    n_active, n = np.zeros(len(chosen)), 0
-    layers = sorted({feature.layer for feature in chosen})
-    for row, text in enumerate(texts):
-        if len(text) <= skip[row]:
-            continue
-        values = model.run(text, read=[Site("mlp_neurons", layer) for layer in layers]).sites
-        columns = [values[Site("mlp_neurons", f.layer)][0, skip[row] :, f.index] for f in chosen]
-        z = torch.stack(columns, dim=1).float().cpu().numpy() if columns else np.zeros((len(text) - skip[row], 0))
-        largest[row] = z.max(axis=0)
-        n_active += (z != 0).sum(axis=0)
-        n += len(z)
-    if n == 0:
-        raise UsageError("evidence needs at least one text with a token of its own", fix="give longer texts")
+    largest, n_active, n = _read_texts(model, texts, chosen, skip)
     top = _largest(largest, n_examples)
     wanted = {(int(r), f) for j, f in enumerate(chosen) for r in top[:, j] if np.isfinite(largest[r, j])}
     seen = token_activations(model, texts, wanted, batch=8)
@@ -140,14 +127,35 @@ def text_evidence(
                 examples.append(_example(model, texts[row], z, focus, window))
         promoted, suppressed = effects[j]
         name = unit_name(focus_tokens(examples), [token for token, _ in promoted])
-        evidence.append(
-            Evidence(feature, name, n, float(n_active[j] / n), tuple(examples), promoted, suppressed)
-        )
+        evidence.append(Evidence(feature, name, n, float(n_active[j] / n), tuple(examples), promoted, suppressed))
     return evidence
 
 
+def _read_texts(
+    model: Model, texts: Sequence[Prompt], features: Sequence[Feature], skip: Sequence[int]
+) -> tuple[np.ndarray, np.ndarray, int]:
+    """Each feature's largest activation in each text [n_texts, n_features], at how many positions it is active, and of
+    how many."""
+    largest = np.full((len(texts), len(features)), -np.inf)
+    n_active, n = np.zeros(len(features)), 0
+    layers = sorted({feature.layer for feature in features})
+    for row, text in enumerate(texts):
+        if len(text) <= skip[row]:
+            continue
+        values = model.run(text, read=[Site("mlp_neurons", layer) for layer in layers]).sites
+        for layer in layers:
+            columns = [j for j, feature in enumerate(features) if feature.layer == layer]
+            z = values[Site("mlp_neurons", layer)][0, skip[row] :, [features[j].index for j in columns]]
+            largest[row, columns] = z.amax(dim=0).float().cpu().numpy()
+            n_active[columns] += (z != 0).sum(dim=0).cpu().numpy()
+        n += len(text) - skip[row]
+    if n == 0:
+        raise UsageError("evidence needs at least one text with a token of its own", fix="give longer texts")
+    return largest, n_active, n
+
+
 def _largest(values: np.ndarray, k: int) -> np.ndarray:
-    """The rows of the ``k`` largest values of each column, largest first, earlier rows first among equals: [k, units]."""
+    """The rows of each column's ``k`` largest values, largest first, earlier rows first among equals: [k, units]."""
     return np.argsort(-values, axis=0, kind="stable")[:k]
 
 

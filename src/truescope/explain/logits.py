@@ -35,7 +35,7 @@ def direct_effects(model: Model, features: Sequence[Feature]) -> Float[torch.Ten
     if model.family.norm == "layer":
         writes = writes - writes.mean(dim=1, keepdim=True)
     writes = writes * _gain(model, model.parts.final_norm)
-    unembed = model.parts.unembed.weight.detach().float()
+    unembed = model.parts.unembed.get_parameter("weight").detach().float()
     # W_U is centred over the vocabulary in place of the larger result.
     return writes @ (unembed - unembed.mean(dim=0)).T
 
@@ -69,7 +69,7 @@ def _writes(model: Model, features: Sequence[Feature]) -> Float[torch.Tensor, "n
         here = [i for i, feature in enumerate(features) if feature.layer == layer]
         index = torch.tensor([features[i].index for i in here], device=model.device)
         down = model.parts.down(layer)
-        weight = down.weight.detach()
+        weight = down.get_parameter("weight").detach()
         # nn.Linear stores [d_model, n_neurons], GPT-2's Conv1D [n_neurons, d_model].
         written = (weight[:, index].T if isinstance(down, nn.Linear) else weight[index]).float()
         norm = model.parts.mlp_out_norm(layer)
@@ -78,5 +78,5 @@ def _writes(model: Model, features: Sequence[Feature]) -> Float[torch.Tensor, "n
 
 
 def _gain(model: Model, norm: nn.Module) -> Float[torch.Tensor, " d_model"]:
-    weight = norm.weight.detach().float()  # type: ignore[union-attr]
+    weight = norm.get_parameter("weight").detach().float()
     return 1.0 + weight if model.family.norm == "rms_plus_one" else weight

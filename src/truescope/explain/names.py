@@ -15,7 +15,7 @@ def visible(token: str) -> str:
 
 
 def unit_name(activating: Sequence[str], promoted: Iterable[str], *, separator: str = ", ", n_promoted: int = 2) -> str:
-    """``activating → promoted`` in tokens, for instance ``36 · 59 → 95, 85``; "never active" where nothing activates."""
+    """``activating → promoted`` in tokens, say ``36 · 59 → 95, 85``; "never active" stands where nothing activates."""
     left = separator.join(visible(token) for token in activating) or "never active"
     right = ", ".join(visible(token) for token in [*promoted][:n_promoted])
     return f"{left} → {right}" if right else left

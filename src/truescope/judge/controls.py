@@ -112,13 +112,15 @@ class _Pool:
 
     def draw(self, rng: np.random.Generator) -> np.ndarray:
         """Columns of other units, one for each member."""
-        distance = self.distance.copy()
+        # Shuffled, so that units of exactly the same size are equally likely to count as near.
+        shuffled = rng.permutation(len(self.others))
+        others, distance = self.others[shuffled], self.distance[:, shuffled]
         chosen = np.empty(len(self.members), dtype=int)
         for rank, member in enumerate(rng.permutation(len(self.members))):
-            n_near = min(NEIGHBOURS, len(self.others) - rank)
+            n_near = min(NEIGHBOURS, len(others) - rank)
             near = np.argpartition(distance[member], n_near - 1)[:n_near]
             pick = int(rng.choice(near))
-            chosen[rank] = self.others[pick]
+            chosen[rank] = others[pick]
             distance[:, pick] = np.inf
         return chosen
 

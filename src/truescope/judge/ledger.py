@@ -48,8 +48,8 @@ class Ledger:
     """Claims and verdicts in the order in which they came, in one file that only grows.
 
     A claim is stated before the run (`state`); a verdict is taken only for a claim that was (`append`). Each line is
-    written in one piece, under a lock, and is on the disk when the call returns. A last line that was cut off by a crash
-    was never an entry: it is not read, and the next writer takes it away.
+    written in one piece, under a lock, and is on the disk when the call returns. A last line that was cut off by a
+    crash was never an entry: it is not read, and the next writer takes it away.
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
@@ -113,7 +113,7 @@ class Ledger:
                 yield file
         except OSError as error:
             raise StoreError(
-                f"the ledger {self.path} cannot be written", why=str(error), fix="free some space, or name another place"
+                f"the ledger {self.path} cannot be written", why=str(error), fix="free some space, or name another file"
             ) from error
 
     def _read(self, file: BinaryIO) -> list[Entry]:

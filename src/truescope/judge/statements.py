@@ -80,7 +80,6 @@ class Statement:
         return self.suppression(
             "magnitude",
             features,
-            "Setting the magnitude group to its mean keeps the answer's units digit, "
-            "but loses most exact answers",
+            "Setting the magnitude group to its mean keeps the answer's units digit, but loses most exact answers",
             [Prediction("units_digit", ">=", 0.99), Prediction("exact", "<=", 0.45)],
         )

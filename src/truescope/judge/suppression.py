@@ -127,9 +127,9 @@ def judge_suppression(
     batch: int = 1000,
     progress: Progress | None = None,
 ) -> list[Verdict]:
-    """Test each claim on the judging half ``task``, with the means, sizes and live units of the grouping half ``units``.
+    """Test each claim on the judging half ``task``; ``units`` has means, sizes and live units of the grouping half.
 
-    Each group is read from its claim; so are the controls' number and seed and the sample of prompts that all controls
+    Each group is read from its claim; so are the controls' number and seed, and the sample of prompts that all controls
     of the claim are run on. The controls' scores lie over that one sample, the group's over the whole half; the
     group's on the sample are among the verdict's facts. A group for which no matched controls exist is
     ``not_testable``, with the reason. Verdicts come in the order of the claims.
@@ -218,9 +218,7 @@ def _facts(claim: Claim, units: UnitStatistics, controls: Controls) -> dict[str,
     }
 
 
-def _check(
-    claim: Claim, model: Model, task: NumberTask, units: UnitStatistics, dictionary: Dictionary | None
-) -> None:
+def _check(claim: Claim, model: Model, task: NumberTask, units: UnitStatistics, dictionary: Dictionary | None) -> None:
     """Refuse a claim that does not fit what it is judged with, so that no part of it can be changed after the fact."""
     features = claimed_features(claim)
     check_units(features, units)

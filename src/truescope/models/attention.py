@@ -48,8 +48,11 @@ _STEPS: ContextVar[Mapping[nn.Module, AttentionStep] | None] = ContextVar("trues
 
 @contextmanager
 def attention_steps(steps: Mapping[nn.Module, AttentionStep]) -> Iterator[None]:
-    """Apply ``steps`` (by attention module) to every forward pass inside the block, in this thread only."""
-    token = _STEPS.set(steps)
+    """Apply ``steps`` (by attention module) to every forward pass inside the block, in this thread only.
+
+    Blocks nest: the inner one's step for a module stands in place of the outer one's.
+    """
+    token = _STEPS.set({**(_STEPS.get() or {}), **steps})
     try:
         yield
     finally:

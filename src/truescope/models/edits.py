@@ -179,7 +179,8 @@ def _bounds(intervention: Intervention) -> tuple[Any, Any]:
     value = intervention.value
     if isinstance(value, str) or not hasattr(value, "__len__") or len(value) != 2:
         raise InterventionError(
-            f"clamp at {intervention.site} needs two bounds, got {value!r:.80}", fix="write (low, high); ±inf is no bound"
+            f"clamp at {intervention.site} needs two bounds, got {value!r:.80}",
+            fix="write (low, high); ±inf is no bound",
         )
     low, high = value
     return (-torch.inf if low is None else low, torch.inf if high is None else high)

@@ -46,7 +46,7 @@ def load(
     """Load a causal language model and its tokenizer from a local folder, else from the hub.
 
     Raises:
-        ModelError: there is no such folder or name, a file is missing, damaged or of another model, a weight is missing.
+        ModelError: there is no such folder or name, a file is missing or damaged, a weight is missing.
     """
     text = os.fspath(path_or_name)
     folder = Path(text).expanduser()
@@ -210,7 +210,7 @@ def _load_weights(source: str, local: bool, device_map: Any, options: dict[str, 
     if missing:
         raise ModelError(
             f"the checkpoint {source!r} lacks {len(missing)} of the model's tensors: {', '.join(missing[:5])}",
-            why="config.json describes another model than the weights; transformers would fill them with random numbers",
+            why="config.json describes another model than the weights; they would be random numbers",
             fix="fetch config.json and the weights together",
         )
     return hf

@@ -27,7 +27,7 @@ from truescope.models.passes import Pass
 from truescope.models.tail import Tail
 from truescope.models.weights import check_finite, weights_hash
 
-Tokens = Int[torch.Tensor, "pos"] | Int[torch.Tensor, "batch pos"]
+Tokens = Int[torch.Tensor, " pos"] | Int[torch.Tensor, "batch pos"]
 Mask = Bool[torch.Tensor, "batch pos"] | Int[torch.Tensor, "batch pos"]
 
 
@@ -131,7 +131,7 @@ class Model:
         """The MLP module of a block."""
         return self.parts.mlp(layer)
 
-    def tokens(self, prompt: str) -> Int[torch.Tensor, "pos"]:
+    def tokens(self, prompt: str) -> Int[torch.Tensor, " pos"]:
         """The prompt's token ids, with the special tokens that the tokenizer adds by itself.
 
         Raises:
@@ -145,7 +145,7 @@ class Model:
             )
         return text.encode(self.tokenizer, prompt, self.context).to(self.device)
 
-    def token_strings(self, ids: Sequence[int] | Int[torch.Tensor, "n"]) -> list[str]:
+    def token_strings(self, ids: Sequence[int] | Int[torch.Tensor, " n"]) -> list[str]:
         """One readable string for each id, leading spaces kept; ``#id`` where there is no tokenizer."""
         return text.token_strings(self.tokenizer, [int(i) for i in ids])
 

@@ -26,7 +26,7 @@ from truescope.models.attention import attention_implementation
 from truescope.models.parts import Parts
 from truescope.models.passes import Pass
 
-Rows = Int[torch.Tensor, "rows"] | slice | None
+Rows = Int[torch.Tensor, " rows"] | slice | None
 
 
 @dataclass(frozen=True)
@@ -87,9 +87,7 @@ class Tail:
             rest = {key: value for key, value in kwargs.items() if args or key != "hidden_states"}
             hidden = args[0] if args else kwargs["hidden_states"]
             blank = [_CACHE if value is cache else value for value in args[1:]]
-            self._calls.append(
-                _Call(hidden, tuple(blank), {k: _CACHE if v is cache else v for k, v in rest.items()})
-            )
+            self._calls.append(_Call(hidden, tuple(blank), {k: _CACHE if v is cache else v for k, v in rest.items()}))
 
         return hook
 
@@ -128,7 +126,7 @@ class Tail:
         """
         return self._forward(edit, (), layer, rows, dictionaries)[0]
 
-    def values(self, site: Site | str) -> Float[torch.Tensor, "batch *units"]:
+    def values(self, site: Site | str) -> Float[torch.Tensor, " batch *units"]:
         """A site's unedited value at the last position, [batch, units] ([batch, heads, keys] for a pattern).
 
         Raises:
@@ -149,7 +147,12 @@ class Tail:
     ) -> tuple[torch.Tensor, dict[Site, torch.Tensor]]:
         n_rows = _rows(self._calls[0].hidden, rows, self.batch).shape[0]
         run = self._plan(
-            n_rows, 1, reads=reads, edits=[self._at_last(e) for e in edits], dictionaries=dictionaries, keys=self._keys()
+            n_rows,
+            1,
+            reads=reads,
+            edits=[self._at_last(e) for e in edits],
+            dictionaries=dictionaries,
+            keys=self._keys(),
         )
         with self._lock:
             if attention_implementation(self.parts.hf) != self._implementation:
@@ -217,7 +220,7 @@ class Tail:
         }
 
     def _fresh_cache(self, rows: Rows, start: int = 0) -> Any:
-        """The earlier positions' keys and values in containers that a forward pass may fill: it replaces tensors only."""
+        """The earlier positions' keys and values in containers of their own, for a forward pass to fill."""
         cache = copy.copy(self._cache)
         cache.layers = [copy.copy(layer) for layer in self._cache.layers]
         if rows is not None:

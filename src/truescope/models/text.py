@@ -13,7 +13,7 @@ from jaxtyping import Int
 from truescope.core.errors import PromptError
 
 
-def encode(tokenizer: Any, prompt: str, context: int) -> Int[torch.Tensor, "pos"]:
+def encode(tokenizer: Any, prompt: str, context: int) -> Int[torch.Tensor, " pos"]:
     """The ids of ``prompt`` with the special tokens that the tokenizer adds by itself.
 
     Raises:

@@ -1,4 +1,4 @@
-"""What is known of the units that a graph shows: over the built-in world's whole domain, a corpus, or the prompt alone."""
+"""What is known of a graph's units: over the built-in world's whole domain, a corpus, or the prompt alone."""
 
 from __future__ import annotations
 

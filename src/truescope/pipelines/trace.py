@@ -76,7 +76,9 @@ def trace(
     """
     if dictionary not in DICTIONARIES:
         raise UsageError(
-            f"there is no dictionary {dictionary!r}", why=f"known: {', '.join(DICTIONARIES)}", fix=nearest(dictionary, DICTIONARIES)
+            f"there is no dictionary {dictionary!r}",
+            why=f"known: {', '.join(DICTIONARIES)}",
+            fix=nearest(dictionary, DICTIONARIES),
         )
     if not prompt.strip():
         raise PromptError("the prompt is empty", fix="give some text to trace")

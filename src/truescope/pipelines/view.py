@@ -60,7 +60,7 @@ def build_view(
             **graph_facts(graph),
             "left_out": dict(graph.left_out),
             "frozen": list(graph.frozen),
-            "nodes": [_node(node, names or {}, group_of or {}) for node in graph.nodes],
+            "nodes": [_node(node, names or {}, group_of or {}, len(graph.tokens) - 1) for node in graph.nodes],
             "edges": _edges(graph),
         },
         "groups": [dict(group) for group in groups],
@@ -70,12 +70,13 @@ def build_view(
     }
 
 
-def _node(node: Node, names: Mapping[Feature, str], group_of: Mapping[Feature, str]) -> dict[str, Any]:
+def _node(node: Node, names: Mapping[Feature, str], group_of: Mapping[Feature, str], last: int) -> dict[str, Any]:
     record = {"id": node.id, **asdict(node), "kind": node.kind.value, "group": None}
     if node.kind is NodeKind.UNIT:
         feature = Feature(node.layer, node.index)
         record["label"] = names.get(feature) or node.label or str(feature)
-        record["group"] = group_of.get(feature)
+        # Groups are made of what units do at the last position; elsewhere the same unit may do something else.
+        record["group"] = group_of.get(feature) if node.position == last else None
     return record
 
 

@@ -43,7 +43,7 @@ def bootstrap_interval(
     cases = np.asarray(values, dtype=np.float64)
     if cases.size == 0 or not np.isfinite(cases).all():
         raise UsageError(
-            "an interval needs at least one value, all finite", why=f"got {cases.size} values", fix="drop the missing ones"
+            "an interval needs at least one value, all finite", why=f"got {cases.size}", fix="drop missing ones"
         )
     _check_level(level)
     if statistic is np.mean and np.isin(cases, (0.0, 1.0)).all():

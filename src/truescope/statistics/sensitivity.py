@@ -17,7 +17,7 @@ def closed_sobol(
 ) -> Float[np.ndarray, " n_units"]:
     """The closed index S_u = Var(E[f | x_u]) / Var(f) of each column over a finite population, from some of its cases.
 
-    A *cell* is one setting of the input's part u; ``cells`` says in which cell each case lies and ``n_in_cell`` how many
+    A *cell* is one setting of the input's part u; ``cells`` says in which cell each case lies, ``n_in_cell`` how many
     cases of the whole population each cell has. The cases are a sample without replacement. With W_c the cell's share
     of the population, m_c, s²_c and n_c the mean, variance and count of its sampled cases,
 

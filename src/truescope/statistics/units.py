@@ -19,8 +19,8 @@ LIVE_SHARE = 1e-3
 class UnitStatistics:
     """Mean, size (mean |activation|) and spread (standard deviation) of each unit over one population of prompts.
 
-    ``live`` marks the units that move at all: spread > `LIVE_SHARE` · rms of all activations of the unit's layer. A unit
-    that is not live (a dead ReLU, say) carries no information about the prompt; setting it to its mean does nothing.
+    ``live`` marks the units that move at all: spread > `LIVE_SHARE` · rms of all activations of the unit's layer. A
+    unit that is not live (a dead ReLU, say) tells nothing of the prompt; setting it to its mean does nothing.
     """
 
     features: tuple[Feature, ...]
@@ -36,9 +36,7 @@ class UnitStatistics:
         return {feature: i for i, feature in enumerate(self.features)}
 
     @staticmethod
-    def measure(
-        activations: Float[np.ndarray, "n_prompts n_units"], features: Sequence[Feature]
-    ) -> UnitStatistics:
+    def measure(activations: Float[np.ndarray, "n_prompts n_units"], features: Sequence[Feature]) -> UnitStatistics:
         """Measure the units in the columns of ``activations``, which are the units ``features`` in this order.
 
         Raises:

@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from truescope.core.errors import SurfaceError
 
@@ -14,6 +14,7 @@ VIEW_FILE = "view.json"
 UNITS_FILE = "units.json"
 
 
+@runtime_checkable
 class ViewSource(Protocol):
     """What a page reads: one view, and the evidence of a unit when it is asked for."""
 

@@ -24,7 +24,7 @@ const LETTERS = {
 };
 
 function onKey(event) {
-  const typing = event.target.closest?.("input, select, textarea");
+  const typing = event.target.closest?.("input[type=search], select");
   if (byId("help").open) return;
   if (event.key === "Escape") return escape(event.target);
   if (typing || event.altKey || event.ctrlKey || event.metaKey) return;

@@ -1,0 +1,1 @@
+"""Models whose mechanism is known: compiled transformers, and small trained worlds with a built-in shape."""
