@@ -60,7 +60,9 @@ def _config(variant: str) -> Any:
             config.reorder_and_upcast_attn = config.scale_attn_by_inverse_layer_idx = True
             return config
         case "gpt_neox":
-            return GPTNeoXConfig(**_SHAPE, use_parallel_residual=True, rotary_pct=0.5)
+            # Four of six dimensions of a head turn with the position.
+            rope = {"rope_type": "default", "rope_theta": 10000.0, "partial_rotary_factor": 0.67}
+            return GPTNeoXConfig(**_SHAPE, use_parallel_residual=True, rope_parameters=rope)
         case "gpt_neox_sequential":
             return GPTNeoXConfig(**_SHAPE, use_parallel_residual=False)
         case "llama":

@@ -1,7 +1,7 @@
 """A GPT-2 whose every neuron is written by hand: it copies its last token, the number 10·t + u, by two separate groups.
 
-Prompts are [a, b]; the answer is b; attention is switched off. Ten units neurons in layer 0 and ten magnitude neurons in
-layer 1 fire on one digit of b each and write that digit to the answer's part of the stream. In each layer 40 idle
+Prompts are [a, b]; the answer is b; attention is switched off. Ten units neurons in layer 0 and ten magnitude neurons
+in layer 1 fire on one digit of b each and write that digit to the answer's part of the stream. In each layer 40 idle
 neurons fire on random digits just as strongly and write nothing. Small priors in the unembedding say which number is
 answered when a digit is missing: the one in the middle.
 """

@@ -65,7 +65,8 @@ def test_the_seed_fixes_the_draw():
 
 def test_reasons_why_no_control_can_be_drawn():
     even = units_of_sizes(np.ones(40), n_dead=20)
-    assert "only 9 other live ones" in draw_controls(even.features[:2] * 1 + even.features[2:20:2], even, PLAN).reason
+    few = draw_controls(even.features[:12], even, PLAN)
+    assert few.reason == "layer 0 has 6 units in the group and only 4 other live ones to draw a control from"
     assert "only 8 different" in draw_controls(even.features[:1], units_of_sizes(np.ones(18)), PLAN).reason
     assert draw_controls([], even, PLAN).reason == "the group is empty"
     uneven = units_of_sizes(np.r_[np.full(10, 100.0), np.ones(90)], n_layers=1)

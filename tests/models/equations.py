@@ -87,6 +87,11 @@ def broken(model: Model, values: dict[Site, torch.Tensor], tolerance: float = 2e
     return wrong
 
 
+def one_layer(model: Model) -> list[Site]:
+    """The sites of the middle layer and those of no layer: one of each kind that the model has."""
+    return [site for site in model.sites() if site.layer in (None, 1)]
+
+
 def n_hooks(model: Model) -> int:
     """How many hooks hang on the model's modules."""
     return sum(len(m._forward_hooks) + len(m._forward_pre_hooks) for m in model.hf.modules())

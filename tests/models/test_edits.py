@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 import torch
-from equations import broken, n_hooks
+from equations import broken, n_hooks, one_layer
 
-from small_models import small_model, small_tokens
+from small_models import small_hf, small_tokens
 from truescope.core import Intervention, InterventionError, Site
 from truescope.models import Model, weights_hash
 
@@ -25,7 +25,7 @@ def assert_same(a: torch.Tensor, b: torch.Tensor) -> None:
 
 def test_an_edit_changes_its_site_and_the_rest_follows_by_the_equations(model: Model) -> None:
     before = model.run(TOKENS, read=model.sites()).sites
-    for site in model.sites():
+    for site in one_layer(model):
         positions, units = (-1, 2), (1, 3)
         after = model.run(TOKENS, read=model.sites(), edit=[Intervention(site, "scale", 0.5, positions, units)]).sites
         wanted = before[site].clone()
@@ -38,8 +38,8 @@ def test_an_edit_changes_its_site_and_the_rest_follows_by_the_equations(model: M
 
 
 def test_each_kind_of_edit_at_each_site(model: Model) -> None:
-    before = model.run(TOKENS, read=model.sites()).sites
-    for site in model.sites():
+    before = model.run(TOKENS, read=one_layer(model)).sites
+    for site in one_layer(model):
         x = before[site]
         v = torch.linspace(-1, 1, x.shape[-1])
         low, high = x.quantile(0.3), x.quantile(0.7)
@@ -115,7 +115,7 @@ def test_a_pattern_edit_moves_what_heads_read(model: Model) -> None:
 
 def test_a_null_edit_is_bit_exactly_nothing(model: Model) -> None:
     plain = model.run(TOKENS, read=model.sites())
-    for site in model.sites():
+    for site in one_layer(model):
         x = plain.sites[site]
         nulls = [
             Intervention(site, "add", 0.0),
@@ -132,7 +132,7 @@ def test_a_null_edit_is_bit_exactly_nothing(model: Model) -> None:
 def test_edits_leave_no_hook_and_no_changed_weight(model: Model) -> None:
     before = weights_hash(model.hf)
     plain = logits(model)
-    for site in model.sites():
+    for site in one_layer(model):
         logits(model, Intervention(site, "add", 1.0))
     assert weights_hash(model.hf) == before
     assert n_hooks(model) == 0
@@ -203,7 +203,7 @@ def test_an_edit_that_cannot_be_made(gpt2: Model, fields: dict[str, Any], said: 
 
 
 def test_bfloat16_is_edited_in_bfloat16() -> None:
-    model = Model(small_model("llama", seed=5).hf.to(torch.bfloat16))
+    model = Model(small_hf("llama", seed=5).bfloat16())
     site = Site("resid_mid", 1)
     run = model.run(TOKENS, read=[site], edit=[Intervention(site, "set", 0.5, units=(3,))])
     assert run.sites[site].dtype == torch.bfloat16

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 from transformers import OlmoConfig, OPTConfig
@@ -9,7 +11,7 @@ from transformers.models.auto.modeling_auto import AutoModelForCausalLM
 
 from small_models import VARIANTS, small_hf, small_model, small_tokens
 from truescope.core import FamilyError, Intervention, Site
-from truescope.models import FAMILIES, Family, Model, family_of
+from truescope.models import FAMILIES, Model, family_of
 
 
 def test_every_family_of_the_house_has_a_table() -> None:
@@ -46,9 +48,7 @@ def test_a_family_of_ones_own_is_enough() -> None:
     hf = AutoModelForCausalLM.from_config(config)
     with pytest.raises(FamilyError, match="model type 'olmo'"):
         Model(hf)
-    llama = FAMILIES["llama"]
-    family = Family(**{field: getattr(llama, field) for field in llama.__dataclass_fields__} | {"name": "olmo"})
-    model = Model(hf, family=family)
+    model = Model(hf, family=replace(FAMILIES["llama"], name="olmo"))
     tokens = small_tokens()
     edit = Intervention(Site("mlp_neurons", 1), "scale", 2.0, (-1,))
     assert torch.equal(model.run(tokens, read=model.sites()).logits, hf(**model.inputs(tokens)).logits)

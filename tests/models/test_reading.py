@@ -49,8 +49,10 @@ def test_patterns_are_causal_distributions(model: Model) -> None:
     assert (beyond_the_window == 0) == (model.family.name in ("mistral", "gemma2", "gemma3", "gemma3_text"))
 
 
-def test_residual_stream_is_what_transformers_reports(model: Model) -> None:
-    tokens = small_tokens()
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_residual_stream_is_what_transformers_reports(variant: str) -> None:
+    # transformers leaves hooks of its own on a model that was asked for its hidden states.
+    model, tokens = small_model(variant), small_tokens()
     with torch.no_grad():
         states = model.hf(**model.inputs(tokens), output_hidden_states=True).hidden_states
     read = [f"resid_pre.{layer}" for layer in range(model.n_layers)]

@@ -11,6 +11,7 @@ import pytest
 from truescope.core.config import data_folder, home
 from truescope.core.errors import StoreError
 from truescope.store import Run, Store
+from truescope.store.manifests import record_of
 
 
 def finished(store: Store, kind: str, seed: int) -> Run:
@@ -144,6 +145,16 @@ def test_the_catalogue_follows_the_folders(tmp_path: Path, caplog: pytest.LogCap
         assert found.keys() == {made[i].id for i in (0, 1, 3)} and all(row.finished for row in found.values())
         assert store.rebuild() == 2  # what has no sound manifest cannot be listed anew
     assert str(made[3].folder / "manifest.json") in caplog.text
+
+
+def test_who_read_a_manifest_before_it_was_finished_cannot_undo_that(tmp_path: Path) -> None:
+    store = Store.open(tmp_path)
+    run = store.run("trace", {"seed": 0})
+    with run.locked():
+        early = record_of(run.folder, run.manifest)
+        run.finish({})
+    store._catalogue.put([early])
+    assert store.runs()[0].finished == run.manifest["finished"]
 
 
 def test_verify_names_every_damage(tmp_path: Path) -> None:

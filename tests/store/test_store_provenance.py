@@ -72,6 +72,12 @@ def test_the_users_own_repository_is_never_named(checkout: Path, monkeypatch: py
     assert commit_of(checkout / "src") is None  # a folder within a repository is no checkout
 
 
+def test_gits_own_variables_lead_nowhere_else(checkout: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    head = git(checkout, "rev-parse", "HEAD")
+    monkeypatch.setenv("GIT_DIR", str(checkout / "elsewhere"))
+    assert commit_of(checkout) == {"hash": head, "dirty": False}
+
+
 def test_without_git_there_is_no_commit(checkout: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "")
     assert commit_of(checkout) is None

@@ -131,6 +131,14 @@ def test_a_kill_between_the_sum_and_the_file_leaves_the_old_one_good(run: Run, m
     assert list(run.manifest["files"]) == ["graph.json"]
 
 
+def test_who_holds_the_lock_removes_what_another_machine_left(run: Run) -> None:
+    left = run.folder / ".graph.json.00000000-1-0a1b2c3d.tmp"
+    left.parent.mkdir(parents=True)
+    left.write_bytes(b"half")
+    with run.locked():
+        assert not left.exists()
+
+
 def test_files_that_belong_together_appear_together(run: Run) -> None:
     with run.locked():
         for n in (2, 3):

@@ -81,6 +81,10 @@ def test_the_frozen_parts_are_as_built(model: GPT2LMHeadModel) -> None:
     tags = found[: addition.N_NUMBERS, addition.OPERAND_TAGS]
     assert torch.equal(tags.abs(), torch.full_like(tags, addition.TAG_SIZE))
     assert not model.lm_head.weight[:, addition.TAGS].any()
+    units, magnitude = model.lm_head.weight[:, addition.UNITS], model.lm_head.weight[:, addition.MAGNITUDE]
+    assert torch.equal(units[5], units[95])
+    assert torch.equal(magnitude[95], magnitude[99])
+    assert not torch.equal(magnitude[95], magnitude[94])
 
 
 def test_only_mlps_write_to_the_answer_part(model: GPT2LMHeadModel) -> None:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+
 from web.example_view import example_units, example_view
 
 CHROMIUM_NAMES = ("chromium", "chromium-browser", "google-chrome")

@@ -1,4 +1,4 @@
-"""A view like the ones that pipelines write: 6 tokens, 3 layers, about 150 units, 1,500 edges, 3 claims. Deterministic."""
+"""A view like the ones that pipelines write: 6 tokens, 3 layers, 150 units, 1,500 edges, 3 claims."""
 
 from __future__ import annotations
 
@@ -57,7 +57,14 @@ def example_view() -> dict[str, Any]:
 
 
 def _node(kind: str, layer: int, position: int, **more: Any) -> dict[str, Any]:
-    usual = {"index": -1, "constant": "", "activation": 1.0, "pre_activation": 0.0, "influence": 0.0, "probability": 0.0}
+    usual = {
+        "index": -1,
+        "constant": "",
+        "activation": 1.0,
+        "pre_activation": 0.0,
+        "influence": 0.0,
+        "probability": 0.0,
+    }
     usual |= {"label": "", "group": None}
     return {"id": "", "kind": kind, "layer": layer, "position": position, **usual, **more}
 
@@ -65,7 +72,9 @@ def _node(kind: str, layer: int, position: int, **more: Any) -> dict[str, Any]:
 def _nodes(draw: random.Random) -> list[dict[str, Any]]:
     nodes = []
     for position, token in enumerate(TOKENS):
-        nodes.append(_node("token", -1, position, index=10 + position, label=token, influence=0.04 + 0.05 * draw.random()))
+        nodes.append(
+            _node("token", -1, position, index=10 + position, label=token, influence=0.04 + 0.05 * draw.random())
+        )
         if position:
             nodes.append(_node("constant", -1, position, constant="pos_embed", influence=0.01 * draw.random()))
     groups = ("units digits", "magnitude", "operands", None, None)
@@ -78,7 +87,14 @@ def _nodes(draw: random.Random) -> list[dict[str, Any]]:
                 influence = 0.08 * math.exp(-rank / 8) * (0.5 + draw.random())
                 activation = draw.uniform(0.1, 4.0)
                 nodes.append(
-                    _node("unit", layer, position, index=index, label=label if group or label == HOSTILE else "", group=group)
+                    _node(
+                        "unit",
+                        layer,
+                        position,
+                        index=index,
+                        label=label if group or label == HOSTILE else "",
+                        group=group,
+                    )
                     | {"activation": activation, "pre_activation": activation, "influence": influence}
                 )
             nodes.append(_node("error", layer, position, influence=0.004 * draw.random()))
@@ -125,7 +141,9 @@ def _score(name: str, value: float, low: float, high: float, n: int) -> dict[str
     return {"name": name, "value": value, "low": low, "high": high, "n": n}
 
 
-def _claim(name: str, text: str, status: str, level: str, predictions: list[str], scores: list[Any], controls: list[Any]):
+def _claim(
+    name: str, text: str, status: str, level: str, predictions: list[str], scores: list[Any], controls: list[Any]
+):
     control = {"name": "matched_random_groups", "n": 100, "n_won": 0, "scores": controls}
     return {
         "id": name,

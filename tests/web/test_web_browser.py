@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import re
 import xml.etree.ElementTree as ET
@@ -11,14 +12,15 @@ from typing import Any
 from urllib.parse import quote
 
 import pytest
-from web.example_view import HOSTILE
 
 from truescope.web import self_contained
+from web.example_view import HOSTILE
 
 Open = Callable[..., Any]
+Record = dict[str, Any]
 
 
-def strongest(view: dict[str, Any], node_id: str, side: str, rank: int = 0) -> str:
+def strongest(view: Record, node_id: str, side: str, rank: int = 0) -> str:
     """The node at the other end of the ``rank``-th weightiest edge into ("source") or out of ("target") a node."""
     nodes, edges = view["graph"]["nodes"], view["graph"]["edges"]
     here = next(i for i, node in enumerate(nodes) if node["id"] == node_id)
@@ -28,18 +30,18 @@ def strongest(view: dict[str, Any], node_id: str, side: str, rank: int = 0) -> s
 
 
 @pytest.fixture(scope="session")
-def unit(view: dict[str, Any]) -> dict[str, Any]:
+def unit(view: Record) -> Record:
     """The most influential units-digit unit of layer 1: it has no operand plot, and so needs no plotly."""
     return most_influential(view, layer=1)
 
 
 @pytest.fixture(scope="session")
-def plotted(view: dict[str, Any]) -> dict[str, Any]:
+def plotted(view: Record) -> Record:
     """The most influential units-digit unit of layer 2, which has an operand plot."""
     return most_influential(view, layer=2)
 
 
-def most_influential(view: dict[str, Any], layer: int) -> dict[str, Any]:
+def most_influential(view: Record, layer: int) -> Record:
     chosen = [n for n in view["graph"]["nodes"] if n["group"] == "units digits" and n["layer"] == layer]
     return max(chosen, key=lambda node: node["influence"])
 
@@ -68,7 +70,7 @@ def test_answer_scores_and_failed_claims_first(open_page: Open) -> None:
     assert "controls 0.91 to 0.995" in track.get_attribute("aria-label")
 
 
-def test_nothing_in_the_graph_overlaps(open_page: Open, view: dict[str, Any]) -> None:
+def test_nothing_in_the_graph_overlaps(open_page: Open, view: Record) -> None:
     page = open_page("", width=1500, height=1000)
     boxes = page.evaluate(
         "[...document.querySelectorAll('#graph .shape, #graph .more rect')].map(e => {"
@@ -85,7 +87,7 @@ def test_nothing_in_the_graph_overlaps(open_page: Open, view: dict[str, Any]) ->
     assert overlaps == []
 
 
-def test_edges_say_their_sign_by_colour_and_dash(open_page: Open, view: dict[str, Any]) -> None:
+def test_edges_say_their_sign_by_colour_and_dash(open_page: Open, view: Record) -> None:
     page = open_page("#edges=400")
     drawn = page.evaluate(
         "[...document.querySelectorAll('.edges .edge')].map(e => [Number(e.dataset.edge),"
@@ -97,7 +99,7 @@ def test_edges_say_their_sign_by_colour_and_dash(open_page: Open, view: dict[str
     assert len({colour for _, _, colour in drawn}) == 2
 
 
-def test_a_click_selects_and_the_panel_tells(open_page: Open, view: dict[str, Any], plotted: dict[str, Any]) -> None:
+def test_a_click_selects_and_the_panel_tells(open_page: Open, view: Record, units: Record, plotted: Record) -> None:
     page = open_page()
     node(page, plotted["id"]).click()
     page.wait_for_selector(".heat .main-svg")
@@ -106,6 +108,7 @@ def test_a_click_selects_and_the_panel_tells(open_page: Open, view: dict[str, An
     text = panel.inner_text()
     assert f"unit {plotted['layer']}/{plotted['index']}" in text and "held" in text and "91 %" in text
     assert panel.locator(".heat").get_attribute("aria-label").startswith("Activation over second operand")
+    assert_plot_shows(page, units[f"{plotted['layer']}/{plotted['index']}"]["operand_plot"])
     assert panel.locator(".examples li").count() == 5
     rows = panel.locator(".edge-row .edge-weight").all_inner_texts()
     n_inputs = min(10, sum(view["graph"]["nodes"][e["target"]]["id"] == plotted["id"] for e in view["graph"]["edges"]))
@@ -115,21 +118,16 @@ def test_a_click_selects_and_the_panel_tells(open_page: Open, view: dict[str, An
     assert selected(page) == strongest(view, plotted["id"], "source")
 
 
-def test_the_operand_plot_shows_the_unit_s_own_numbers(open_page: Open, plotted: dict[str, Any], units: dict[str, Any]) -> None:
-    import base64
-
-    page = open_page(f"#select={plotted['id']}")
-    page.wait_for_selector(".heat .main-svg")
-    shown = page.evaluate("document.querySelector('.heat').data[0].z")
-    plot = units[f"{plotted['layer']}/{plotted['index']}"]["operand_plot"]
+def assert_plot_shows(page: Any, plot: Record) -> None:
+    """The chart's numbers are the unit's own, row by row."""
+    trace = page.evaluate("(({ type, z }) => ({ type, z }))(document.querySelector('.heat').data[0])")
     values = base64.b64decode(plot["values"])
-    assert len(shown) == 100 and len(shown[0]) == 100
+    assert trace["type"] == "heatmap" and len(trace["z"]) == len(trace["z"][0]) == 100
     for a, b in ((0, 0), (36, 59), (99, 1)):
-        assert shown[a][b] == pytest.approx(values[100 * a + b] * plot["scale"] + plot["offset"])
-    assert page.evaluate("document.querySelector('.heat').data[0].type") == "heatmap"
+        assert trace["z"][a][b] == pytest.approx(values[100 * a + b] * plot["scale"] + plot["offset"])
 
 
-def test_a_unit_without_evidence_is_told_kindly(browser: Any, address: str, view: dict[str, Any], units: dict[str, Any]) -> None:
+def test_a_unit_without_evidence_is_told_kindly(browser: Any, address: str, view: Record, units: Record) -> None:
     inside = [n for n in view["graph"]["nodes"] if n["kind"] == "unit"]
     bare = next(n for n in inside if f"{n['layer']}/{n['index']}" not in units)
     # The browser itself notes the 404 in its console, so this page is opened by hand.
@@ -139,7 +137,7 @@ def test_a_unit_without_evidence_is_told_kindly(browser: Any, address: str, view
     page.close()
 
 
-def test_hover_previews_without_selecting(open_page: Open, unit: dict[str, Any]) -> None:
+def test_hover_previews_without_selecting(open_page: Open, unit: Record) -> None:
     page = open_page()
     node(page, unit["id"]).hover()
     tip = page.locator("#tip")
@@ -151,7 +149,7 @@ def test_hover_previews_without_selecting(open_page: Open, unit: dict[str, Any])
     tip.wait_for(state="hidden")
 
 
-def test_ctrl_click_pins_and_the_subgraph_is_listed(open_page: Open, view: dict[str, Any], unit: dict[str, Any]) -> None:
+def test_ctrl_click_pins_and_the_subgraph_is_listed(open_page: Open, view: Record, unit: Record) -> None:
     page = open_page()
     source = strongest(view, unit["id"], "source")
     node(page, unit["id"]).click(modifiers=["Control"])
@@ -164,7 +162,7 @@ def test_ctrl_click_pins_and_the_subgraph_is_listed(open_page: Open, view: dict[
     assert page.locator(".pins .pin").count() == 1
 
 
-def test_arrows_travel_along_edges(open_page: Open, view: dict[str, Any], unit: dict[str, Any]) -> None:
+def test_arrows_travel_along_edges(open_page: Open, view: Record, unit: Record) -> None:
     page = open_page(f"#select={unit['id']}")
     node(page, unit["id"]).focus()
     page.keyboard.press("ArrowDown")
@@ -180,7 +178,7 @@ def test_arrows_travel_along_edges(open_page: Open, view: dict[str, Any], unit: 
     assert page.evaluate("document.activeElement.dataset.id") == selected(page)
 
 
-def test_the_keyboard_alone_reaches_the_graph(open_page: Open, view: dict[str, Any]) -> None:
+def test_the_keyboard_alone_reaches_the_graph(open_page: Open, view: Record) -> None:
     page = open_page()
     page.keyboard.press("ArrowDown")
     assert selected(page) == "logit.95.5", "with nothing selected, travel starts at the answer"
@@ -192,7 +190,7 @@ def test_the_keyboard_alone_reaches_the_graph(open_page: Open, view: dict[str, A
     page.wait_for_selector(".pins", state="hidden")
 
 
-def test_slash_searches_and_escape_leaves(open_page: Open, unit: dict[str, Any]) -> None:
+def test_slash_searches_and_escape_leaves(open_page: Open, unit: Record) -> None:
     page = open_page()
     page.keyboard.press("/")
     page.keyboard.type("units digits ≡ 7")
@@ -219,7 +217,7 @@ def test_question_mark_opens_help_and_escape_closes_it(open_page: Open) -> None:
     assert page.locator("dialog[open]").count() == 0
 
 
-def test_state_is_in_the_address_and_survives_a_reload(open_page: Open, unit: dict[str, Any]) -> None:
+def test_state_is_in_the_address_and_survives_a_reload(open_page: Open, unit: Record) -> None:
     page = open_page()
     node(page, unit["id"]).click()
     page.locator("#pin").click()
@@ -240,7 +238,7 @@ def test_state_is_in_the_address_and_survives_a_reload(open_page: Open, unit: di
     assert page.locator('.node.kind-unit[data-id^="unit.0."]').count() == 0, "other layers are left out"
 
 
-def test_back_undoes_a_selection(open_page: Open, unit: dict[str, Any]) -> None:
+def test_back_undoes_a_selection(open_page: Open, unit: Record) -> None:
     page = open_page()
     node(page, unit["id"]).click()
     node(page, "logit.95.5").click()
@@ -250,7 +248,7 @@ def test_back_undoes_a_selection(open_page: Open, unit: dict[str, Any]) -> None:
     page.wait_for_selector(".node.selected", state="detached")
 
 
-def test_a_group_lights_up_and_shows_its_verdict(open_page: Open, view: dict[str, Any]) -> None:
+def test_a_group_lights_up_and_shows_its_verdict(open_page: Open, view: Record) -> None:
     page = open_page()
     chip = page.locator('.legend [data-group="magnitude"]')
     assert "failed" in chip.inner_text()
@@ -261,7 +259,7 @@ def test_a_group_lights_up_and_shows_its_verdict(open_page: Open, view: dict[str
     assert page.evaluate("getComputedStyle(document.querySelector('#graph .failed .shape')).strokeDasharray") != "none"
 
 
-def test_svg_and_json_are_saved(open_page: Open, view: dict[str, Any], unit: dict[str, Any], tmp_path: Path) -> None:
+def test_svg_and_json_are_saved(open_page: Open, view: Record, unit: Record, tmp_path: Path) -> None:
     page = open_page(f"#select={unit['id']}")
     with page.expect_download() as saved:
         page.locator("#save-svg").click()
@@ -296,7 +294,7 @@ def test_no_window_scrolls_sideways(open_page: Open) -> None:
         assert page.locator("#graph").is_visible() and page.locator(".metrics").is_visible()
 
 
-def test_on_a_narrow_window_the_panel_is_a_sheet(open_page: Open, unit: dict[str, Any]) -> None:
+def test_on_a_narrow_window_the_panel_is_a_sheet(open_page: Open, unit: Record) -> None:
     page = open_page(f"#select={unit['id']}", width=390, height=844)
     box = page.locator("#panel").bounding_box()
     assert box["width"] == 390 and box["y"] > 300 and abs(box["y"] + box["height"] - 844) < 2
@@ -305,7 +303,7 @@ def test_on_a_narrow_window_the_panel_is_a_sheet(open_page: Open, unit: dict[str
     assert page.evaluate("document.documentElement.scrollWidth") == 390
 
 
-def test_the_table_says_the_same_as_the_graph(open_page: Open, view: dict[str, Any], unit: dict[str, Any]) -> None:
+def test_the_table_says_the_same_as_the_graph(open_page: Open, view: Record, unit: Record) -> None:
     page = open_page()
     page.keyboard.press("v")
     table = page.locator("#table-view table")
@@ -318,11 +316,12 @@ def test_the_table_says_the_same_as_the_graph(open_page: Open, view: dict[str, A
     assert table.locator("tbody tr td:nth-child(3)").first.inner_text() == "-1"
 
 
-def test_a_screen_reader_finds_names_and_roles(open_page: Open, unit: dict[str, Any]) -> None:
+def test_a_screen_reader_finds_names_and_roles(open_page: Open, unit: Record) -> None:
     page = open_page()
     nameless = page.evaluate(
         "[...document.querySelectorAll('button, input, select, [role=button], [role=img], aside, section')]"
-        ".filter(e => !e.getAttribute('aria-label') && !e.textContent.trim() && !e.labels?.length).map(e => e.outerHTML)"
+        ".filter(e => !e.getAttribute('aria-label') && !e.textContent.trim() && !e.labels?.length)"
+        ".map(e => e.outerHTML)"
     )
     assert nameless == []
     label = node(page, unit["id"]).get_attribute("aria-label")
@@ -331,7 +330,7 @@ def test_a_screen_reader_finds_names_and_roles(open_page: Open, unit: dict[str, 
     assert page.locator("#live[aria-live]").count() == 1
 
 
-def test_text_of_a_model_is_never_markup(open_page: Open, view: dict[str, Any]) -> None:
+def test_text_of_a_model_is_never_markup(open_page: Open, view: Record) -> None:
     hostile = next(n for n in view["graph"]["nodes"] if n["label"] == HOSTILE)
     page = open_page(f"#select={hostile['id']}&pin={hostile['id']}&search={quote('onerror')}")
     page.wait_for_selector(".panel h2")
@@ -339,7 +338,7 @@ def test_text_of_a_model_is_never_markup(open_page: Open, view: dict[str, Any]) 
     assert page.locator("img").count() == 0
 
 
-def test_an_unjudged_graph_says_so(open_page: Open, view: dict[str, Any], tmp_path: Path) -> None:
+def test_an_unjudged_graph_says_so(open_page: Open, view: Record, tmp_path: Path) -> None:
     nodes = [{**node, "group": None} for node in view["graph"]["nodes"]]
     plain = {**view, "claims": [], "groups": [], "graph": {**view["graph"], "nodes": nodes}}
     (tmp_path / "page.html").write_text(self_contained(plain, {}), encoding="utf-8")
@@ -348,14 +347,16 @@ def test_an_unjudged_graph_says_so(open_page: Open, view: dict[str, Any], tmp_pa
     assert "Not judged" in page.locator("#claims").inner_text()
 
 
-def test_one_file_works_from_a_disk(open_page: Open, view: dict[str, Any], units: dict[str, Any], plotted: dict[str, Any], tmp_path: Path) -> None:
+def test_one_file_works_from_a_disk(
+    open_page: Open, view: Record, units: Record, plotted: Record, tmp_path: Path
+) -> None:
     (tmp_path / "page.html").write_text(self_contained(view, units), encoding="utf-8")
     page = open_page(url=(tmp_path / "page.html").as_uri())
     node(page, plotted["id"]).click()
     page.wait_for_selector(".heat .main-svg")
     assert plotted["id"] in page.url
     page.reload()
-    page.wait_for_selector(".heat .main-svg")
+    page.wait_for_selector("html[data-ready]")
     assert selected(page) == plotted["id"]
     page.go_back()
     page.wait_for_selector(".node.selected", state="detached")

@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from web.example_view import HOSTILE
 
 from truescope.core.errors import SurfaceError
 from truescope.web import page, self_contained
+from web.example_view import HOSTILE
 
 pytest.importorskip("plotly")
 
@@ -71,7 +71,9 @@ def test_the_policy_names_each_script_by_its_hash(view: dict[str, Any], units: d
 
 
 def test_nothing_is_loaded_from_elsewhere(small: str) -> None:
-    addresses = [value for _, attributes in Reader(small).tags for name, value in attributes.items() if name in ("src", "href")]
+    addresses = [
+        value for _, attributes in Reader(small).tags for name, value in attributes.items() if name in ("src", "href")
+    ]
     assert all(value is not None and value.startswith(("data:", "#")) for value in addresses)
 
 
@@ -86,7 +88,9 @@ def test_every_module_is_bundled_once() -> None:
     assert not re.search(r"^(import|export) ", script, re.MULTILINE)
 
 
-def test_modules_that_import_each_other_in_a_circle_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_modules_that_import_each_other_in_a_circle_are_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (tmp_path / "main.js").write_text('import { b } from "./other.js";\nexport const a = 1;\n')
     (tmp_path / "other.js").write_text('import { a } from "./main.js";\nexport const b = 1;\n')
     monkeypatch.setattr(page, "STATIC", tmp_path)

@@ -27,7 +27,9 @@ def client(view: dict[str, Any], units: dict[str, Any]) -> Any:
     return testclient.TestClient(create_app(MemorySource(view, units)), base_url="http://127.0.0.1:8321")
 
 
-@pytest.mark.parametrize("path", ["/", "/static/main.js", "/api/view.json", "/api/units/9/9.json", "/plotly.min.js", "/no"])
+@pytest.mark.parametrize(
+    "path", ["/", "/static/main.js", "/api/view.json", "/api/units/9/9.json", "/plotly.min.js", "/no"]
+)
 def test_every_answer_carries_the_policy(client: Any, path: str) -> None:
     headers = client.get(path).headers
     assert headers["content-security-policy"] == POLICY
@@ -49,7 +51,9 @@ def test_view_and_units_come_back_as_given(client: Any, view: dict[str, Any], un
     assert client.get(f"/api/units/{key}.json").json() == unit
 
 
-@pytest.mark.parametrize("host", ["evil.example", "127.0.0.1.evil.example:8321", "localhost@evil.example", "", "10.0.0.7"])
+@pytest.mark.parametrize(
+    "host", ["evil.example", "127.0.0.1.evil.example:8321", "localhost@evil.example", "", "10.0.0.7"]
+)
 def test_other_hosts_are_refused(client: Any, host: str) -> None:
     answer = client.get("/api/view.json", headers={"host": host})
     assert answer.status_code == 400
@@ -62,7 +66,15 @@ def test_this_machine_is_answered(client: Any, host: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "path", ["/static/../app.py", "/static/%2e%2e/app.py", "/static/..%2fapp.py", "/static//etc/passwd", "/../server.py", "/docs"]
+    "path",
+    [
+        "/static/../app.py",
+        "/static/%2e%2e/app.py",
+        "/static/..%2fapp.py",
+        "/static//etc/passwd",
+        "/../server.py",
+        "/docs",
+    ],
 )
 def test_nothing_outside_the_static_folder_is_served(client: Any, path: str) -> None:
     answer = client.get(path)

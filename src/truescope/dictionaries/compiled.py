@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
+from itertools import pairwise
 from typing import no_type_check
 
 import numpy as np
@@ -28,7 +29,7 @@ def _pool(n_workers: int) -> ThreadPoolExecutor:
 
 def in_threads(kernel: Callable[..., None], bounds: Sequence[int], *arguments: object) -> None:
     """Run `kernel(*arguments, start, stop)` for each pair of neighbouring `bounds`, the first one in this thread."""
-    slices = list(zip(bounds[:-1], bounds[1:], strict=True))
+    slices = list(pairwise(bounds))
     others = slices[1:]
     waiting = [_pool(len(others)).submit(kernel, *arguments, start, stop) for start, stop in others]
     kernel(*arguments, *slices[0])
@@ -174,6 +175,7 @@ def by_feature(offsets, indices, starts, entries, positions):
 def decoder_backward(starts, entries, positions, values, d_output, weight, tangent, d_values, d_weight, start, stop):
     """Features `start:stop` of `kernels.decoder_backward`."""
     width = weight.shape[1]
+    zero = weight.dtype.type(0)
     for feature in range(start, stop):
         total = d_weight[feature]
         total[:] = 0
@@ -182,14 +184,14 @@ def decoder_backward(starts, entries, positions, values, d_output, weight, tange
             entry = entries[slot]
             value = values[entry]
             arriving = d_output[positions[slot]]
-            dot = value * 0
+            dot = zero
             for i in range(width):
                 dot += atom[i] * arriving[i]
                 total[i] += value * arriving[i]
             d_values[entry] = dot
         if tangent:
-            along = atom[0] * 0
-            square = atom[0] * 0
+            along = zero
+            square = zero
             for i in range(width):
                 along += atom[i] * total[i]
                 square += atom[i] * atom[i]
@@ -204,10 +206,11 @@ def decoder_backward(starts, entries, positions, values, d_output, weight, tange
 def encoder_backward(starts, entries, positions, d_pre, inputs, d_weight, d_bias, start, stop):
     """Features `start:stop` of `kernels.encoder_backward`."""
     width = inputs.shape[1]
+    zero = inputs.dtype.type(0)
     for feature in range(start, stop):
         total = d_weight[feature]
         total[:] = 0
-        bias = d_bias[feature] * 0
+        bias = zero
         for slot in range(starts[feature], starts[feature + 1]):
             slope = d_pre[entries[slot]]
             read = inputs[positions[slot]]

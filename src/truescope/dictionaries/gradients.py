@@ -18,6 +18,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from truescope.core.errors import UsageError
 from truescope.dictionaries import kernels
 from truescope.dictionaries.kernels import Codes
 
@@ -160,7 +161,11 @@ def jump_relu_gradients(
         dz/dp = H + θ K,   dz/dt = −θ K,   dH/dp = K,   dH/dt = −θ K      (t = log θ)
     """
     if weights.log_threshold is None:
-        raise ValueError("jump_relu_gradients needs Weights with log_threshold")
+        raise UsageError(
+            "jump_relu_gradients: these weights have no log_threshold",
+            why="every feature of a JumpReLU dictionary has a threshold θ = exp(log_threshold)",
+            fix="give Weights a log_threshold [n_features], or use top_k_gradients",
+        )
     threshold = weights.log_threshold.exp()
     inputs = x - weights.b_dec if weights.centred else x
     floor = threshold - bandwidth / 2
@@ -176,7 +181,7 @@ def jump_relu_gradients(
     d_values = backward(weights, [branch], tangent=tangent)
     gradient(weights.log_threshold).zero_().index_add_(0, near.indices, -theta * window * (d_values + d_gate))
     _outer_gradients(weights, x, d_output)
-    return StepLoss(residual.square().sum() * (scale / x.shape[0]), active.sum() / x.shape[0], codes)
+    return StepLoss(residual.square().sum() * (scale / x.shape[0]), active.to(x).sum() / x.shape[0], codes)
 
 
 def _encode_top_k(weights: Weights, inputs: Tensor, k: int, aux: AuxK | None) -> tuple[Codes, Codes | None]:

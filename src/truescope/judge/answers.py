@@ -38,7 +38,7 @@ class NumberTask:
     """
 
     tokens: Int[torch.Tensor, "n pos"]
-    answers: Int[np.ndarray, " n"]
+    answers: Int[np.ndarray, " n_answers"]
     numbers: Float[np.ndarray, " vocab"]
 
     def __post_init__(self) -> None:

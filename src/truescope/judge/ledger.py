@@ -108,6 +108,7 @@ class Ledger:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT, 0o644)
             with os.fdopen(descriptor, "r+b") as file:
+                _sync_folder(self.path.parent)
                 if fcntl is not None:
                     fcntl.flock(file, fcntl.LOCK_EX)
                 yield file
@@ -173,3 +174,13 @@ class Ledger:
             os.ftruncate(file.fileno(), end)
             raise
         return entry
+
+
+def _sync_folder(folder: Path) -> None:
+    """Bring a new file's name to the disk; some systems cannot open folders, and need not."""
+    if os.name != "nt":
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)

@@ -134,7 +134,8 @@ def _eager(
 ) -> tuple[torch.Tensor, torch.Tensor]:
     # GPT-2 has a second eager path, which its module takes only when the implementation is called "eager".
     if getattr(module, "reorder_and_upcast_attn", False):
-        return module._upcast_and_reordered_attn(query, key, value, attention_mask)
+        upcast: Any = module._upcast_and_reordered_attn
+        return upcast(query, key, value, attention_mask)
     family = sys.modules[type(module).__module__]
     eager = getattr(family, "eager_attention_forward", None)
     if eager is None:

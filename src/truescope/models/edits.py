@@ -38,12 +38,11 @@ class Edit:
         new = _edited(self.intervention.kind, region, [bound.to(x) for bound in self.values])
         if torch.equal(new, region):
             return x
-        if positions is None and units is None:
-            return new
+        if positions is None:
+            return new if units is None else x.index_copy(-1, units, new)
+        if units is None:
+            return x.index_copy(-2, positions, new)
         out = x.clone()
-        if positions is None or units is None:
-            index, axis = (positions, -2) if units is None else (units, -1)
-            return out.index_copy_(axis, index, new)
         out[..., positions[:, None], units] = new
         return out
 
@@ -87,13 +86,13 @@ def bind(intervention: Intervention, shape: tuple[int, ...]) -> Edit:
         _check_shape(intervention, value, region, shape)
         return value
 
-    if kind == "ablate_zero":
-        values: tuple[torch.Tensor, ...] = ()
-    elif kind == "clamp":
-        values = tuple(ready(bound, infinite=True) for bound in _bounds(intervention))
-        if bool((values[0] > values[1]).any()):
+    values: tuple[torch.Tensor, ...] = ()
+    if kind == "clamp":
+        low, high = (ready(bound, infinite=True) for bound in _bounds(intervention))
+        values = (low, high)
+        if bool((low > high).any()):
             raise InterventionError(f"clamp at {site} has its lower bound above its upper one", fix="write (low, high)")
-    else:
+    elif kind != "ablate_zero":
         values = (ready(intervention.value, infinite=site.kind == "logits"),)
     if kind == "project_out":
         _check_direction(intervention, values[0], shape[-1])

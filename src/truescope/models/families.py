@@ -73,7 +73,7 @@ class Family:
         return tuple(p for p in (self.blocks, self.embed, self.pos_embed, self.final_norm, self.unembed) if p)
 
 
-def _llama(name: str, model_types: tuple[str, ...] = (), **changes: Any) -> Family:
+def _llama(name: str, **changes: Any) -> Family:
     """The layout that Llama set and most later families kept."""
     paths: dict[str, Any] = {
         "blocks": "model.layers",
@@ -90,7 +90,7 @@ def _llama(name: str, model_types: tuple[str, ...] = (), **changes: Any) -> Fami
         "gate": "gate_proj",
         "down": "down_proj",
     }
-    return Family(name=name, model_types=model_types or (name,), **(paths | changes))
+    return Family(name=name, model_types=(name,), **(paths | changes))
 
 
 _GEMMA: dict[str, Any] = {

@@ -190,9 +190,10 @@ def _load_weights(source: str, local: bool, device_map: Any, options: dict[str, 
     try:
         AutoConfig.from_pretrained(source, **{k: v for k, v in options.items() if k == "revision"})
         placement, device = _placement(device_map)
-        hf, report = AutoModelForCausalLM.from_pretrained(
+        loaded: Any = AutoModelForCausalLM.from_pretrained(
             source, output_loading_info=True, **options, **({"device_map": placement} if placement else {})
         )
+        hf, report = loaded
         if device is not None:
             hf = hf.to(device)
     except ModelError:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from torch import nn
 from transformers import PreTrainedModel
 
@@ -42,10 +44,10 @@ class Parts:
         else:
             check_family(family, hf)
         self.family = family
-        self.embed = self.module(family.embed)
+        self.embed: Any = self.module(family.embed)
         self.pos_embed = self.module(family.pos_embed) if family.pos_embed else None
         self.final_norm = self.module(family.final_norm)
-        self.unembed = self.module(family.unembed)
+        self.unembed: Any = self.module(family.unembed)
         self.n_layers = len(self.module(family.blocks))  # type: ignore[arg-type]
         self.d_model = int(self.embed.weight.shape[1])
         self.n_neurons = self._n_inputs(self.down(0))
@@ -122,7 +124,7 @@ class Parts:
         return self.mlp(layer).get_submodule(self.family.down)
 
     @staticmethod
-    def _n_inputs(projection: nn.Module) -> int:
+    def _n_inputs(projection: Any) -> int:
         # nn.Linear stores [out, in], GPT-2's Conv1D [in, out].
         return int(projection.weight.shape[1 if isinstance(projection, nn.Linear) else 0])
 

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from truescope.core.claims import Claim
-from truescope.core.errors import UsageError
+from truescope.core.errors import StoreError, UsageError
 from truescope.core.features import Feature
 from truescope.core.graphs import Graph
 from truescope.core.progress import Watcher
@@ -25,10 +25,10 @@ from truescope.models import Model
 from truescope.pipelines.evidence import Domain, units_of
 from truescope.pipelines.judge import Halves, judge_claims
 from truescope.pipelines.subjects import ADDITION, load_model
-from truescope.pipelines.trace import run_facts, summarise
+from truescope.pipelines.trace import count_progress, run_facts, summarise
 from truescope.pipelines.view import build_unit, build_view, graph_facts
 from truescope.store import Run, Store, versions
-from truescope.trace import Trace, load_graph, save_graph, trace_graph
+from truescope.trace import UnitScores, load_graph, load_units, save_graph, trace_graph
 
 PROMPT = "36+59="
 MIN_CONTROLS = 100
@@ -86,12 +86,13 @@ def demo(
 def _compute(run: Run, model: Model, seed: int, n_controls: int, fresh: bool, watcher: Watcher) -> None:
     """Every stage of the demo; what a killed run finished is not computed again."""
     with watcher.stage("trace") as said:
-        if fresh or not run.has("trace"):
-            traced = trace_graph(model, model.tokens(PROMPT))
+        if fresh or not run.has("graph"):
+            traced = trace_graph(model, model.tokens(PROMPT), prompt=PROMPT, progress=count_progress(watcher, "trace"))
             with run.writing_folder("graph") as folder:
-                save_graph(traced.graph, folder)
-            run.write_tensors("trace", _scores(traced))
-        graph, scores = load_graph(run.path("graph")), run.read_tensors("trace")
+                save_graph(traced.graph, folder, traced.units)
+        graph, scores = load_graph(run.path("graph")), load_units(run.path("graph"))
+        if scores is None:
+            raise StoreError(f"{run} has a graph without scores", fix="run `truescope demo --fresh`")
         said["text"] = f"Traced {PROMPT!r}: {graph.n_nodes:,} nodes, {graph.n_edges:,} edges"
     with watcher.stage("groups") as said:
         domain = Domain.of(model)
@@ -124,7 +125,7 @@ def _compute(run: Run, model: Model, seed: int, n_controls: int, fresh: bool, wa
         seconds=watcher.seconds,
         names={e.feature: e.name for e in evidence},
         group_of=group_of,
-        groups=group_shares(grouping, scores, {c.target["group"]: c.id for c in claims}),
+        groups=group_shares(grouping, scores, len(graph.tokens) - 1, {c.target["group"]: c.id for c in claims}),
         claims=run.read_json("verdicts.json"),
     )
     run.write_json("view.json", view)
@@ -167,21 +168,11 @@ def case_of(claims: list[Claim], grouping: Grouping, seed: int, n_controls: int)
     }
 
 
-def _scores(traced: Trace) -> dict[str, np.ndarray]:
-    return {name: np.asarray(values) for name, values in traced.unit_scores.items()}
-
-
-def group_shares(
-    grouping: Grouping, scores: Mapping[str, np.ndarray], claim_of: Mapping[str, str]
-) -> list[dict[str, Any]]:
-    """Each group's share of live units beside its share of influence: its node scores at the last position, where it
+def group_shares(grouping: Grouping, units: UnitScores, last: int, claim_of: Mapping[str, str]) -> list[dict[str, Any]]:
+    """Each group's share of live units beside its share of influence: its node scores at position ``last``, where it
     was found, over all units' node scores at all positions; target: the answer's logit, before pruning."""
-    total = max(float(scores["score"].sum()), 1e-30)
-    last = scores["position"] == scores["position"].max()
-    influence = {
-        Feature(int(layer), int(index)): float(score)
-        for layer, index, score in zip(*(scores[k][last] for k in ("layer", "index", "score")), strict=True)
-    }
+    features = [Feature(int(layer), int(index)) for layer, index in zip(units.layer, units.index, strict=True)]
+    here = units.position == last
     return [
         {
             "name": name,
@@ -189,8 +180,13 @@ def group_shares(
             "claim_id": claim_of.get(name),
             "n_units": len(members),
             "share_live": len(members) / max(grouping.n_live, 1),
-            "share_influence": sum(influence.get(unit, 0.0) for unit in members) / total,
+            "share_influence": units.share(here & np.isin(np.arange(len(features)), _places(features, members))),
         }
         for name, members in grouping.groups.items()
         if name != "silent"
     ]
+
+
+def _places(features: list[Feature], members: tuple[Feature, ...]) -> list[int]:
+    chosen = set(members)
+    return [place for place, feature in enumerate(features) if feature in chosen]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -102,7 +102,9 @@ def trace(
     with run.locked():
         if fresh or not run.has("graph"):
             with watcher.stage("trace") as said:
-                graph = trace_graph(model, tokens, **settings, progress=_progress(watcher, "trace")).graph
+                graph = trace_graph(
+                    model, tokens, prompt=prompt, **settings, progress=count_progress(watcher, "trace")
+                ).graph
                 said["text"] = f"Traced {graph.n_nodes:,} nodes and {graph.n_edges:,} edges"
             with run.writing_folder("graph") as folder:
                 save_graph(graph, folder)
@@ -150,5 +152,6 @@ def run_facts(run: Run, model: Model, **more: Any) -> dict[str, Any]:
     }
 
 
-def _progress(watcher: Watcher, stage: str) -> Any:
+def count_progress(watcher: Watcher, stage: str) -> Callable[[int, int], None]:
+    """A stage's counter, as methods call it."""
     return lambda done, total: watcher.progress(stage, done, total)

@@ -36,15 +36,12 @@ def closed_sobol(
     n = _counts(cells, n_in_cell)
     seen = n > 0
     n, size = n[seen], n_in_cell[seen].astype(np.float64)
-    place = np.cumsum(seen) - 1
+    first = np.concatenate([[0], np.cumsum(n)[:-1]])
     # Centred first: the squares below would lose the digits of a unit with a large mean.
-    centred = np.asarray(values, dtype=np.float64)
-    offset = centred.mean(axis=0)
-    centred = centred - offset
-    member = np.zeros((len(n), len(cells)))
-    member[place[cells], np.arange(len(cells))] = 1.0
-    mean = member @ centred / n[:, None]
-    squares = member @ np.square(centred) - n[:, None] * np.square(mean)
+    offset = values.mean(axis=0, dtype=np.float64)
+    centred = values[np.argsort(cells, kind="stable")] - offset
+    mean = np.add.reduceat(centred, first, axis=0) / n[:, None]
+    squares = np.add.reduceat(np.square(centred), first, axis=0) - n[:, None] * np.square(mean)
     variance = _cell_variances(np.maximum(squares, 0.0), n, size)
 
     weight = (size / size.sum())[:, None]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from jaxtyping import Bool, Float
@@ -30,7 +31,7 @@ class UnitStatistics:
     live: Bool[np.ndarray, " n_units"]
     n: int
 
-    @property
+    @cached_property
     def index(self) -> dict[Feature, int]:
         """Where each unit stands."""
         return {feature: i for i, feature in enumerate(self.features)}

@@ -76,5 +76,6 @@ def listen(port: int) -> socket.socket:
             if error.errno not in (errno.EADDRINUSE, errno.EACCES):
                 raise SurfaceError(f"port {candidate} cannot be opened", why=str(error)) from error
     raise SurfaceError(
-        f"no port from {port} to {port + N_PORTS - 1} is free", fix="close another server, or pass --port with another number"
+        f"no port from {port} to {port + N_PORTS - 1} is free",
+        fix="close another server, or pass --port with another number",
     )

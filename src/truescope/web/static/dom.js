@@ -34,3 +34,8 @@ export function replace(node, ...children) {
   node.replaceChildren();
   return fill(node, null, children);
 }
+
+/** A titled part of the panel. */
+export function section(title, ...children) {
+  return el("section", { class: "part" }, el("h3", null, title), children);
+}

@@ -3,14 +3,29 @@
 import { replace, svg } from "./dom.js";
 import { signed } from "./format.js";
 
-const FOCUS = 250;
+const FOCUS = 60;
+
+/** The curve of an edge: from the top of its source straight up, into its target from below. */
+function curve(from, to) {
+  const [x1, y1, x2, y2] = [from.x, from.y - from.h / 2, to.x, to.y + to.h / 2];
+  const bend = Math.max(14, Math.abs(y1 - y2) * 0.5);
+  return [
+    [x1, y1],
+    [x1, y1 - bend],
+    [x2, y2 + bend],
+    [x2, y2],
+  ];
+}
 
 function path(from, to) {
-  const [x1, y1] = [from.x, from.y - from.h / 2];
-  const [x2, y2] = [to.x, to.y + to.h / 2];
-  const bend = Math.max(14, Math.abs(y1 - y2) * 0.5);
-  const put = (value) => value.toFixed(1);
-  return `M${put(x1)} ${put(y1)}C${put(x1)} ${put(y1 - bend)} ${put(x2)} ${put(y2 + bend)} ${put(x2)} ${put(y2)}`;
+  const [start, ...rest] = curve(from, to).map((point) => point.map((value) => value.toFixed(1)).join(" "));
+  return `M${start}C${rest.join(" ")}`;
+}
+
+/** The point of a curve at `t` between 0 (source) and 1 (target). */
+function pointAt(points, t) {
+  const shares = [(1 - t) ** 3, 3 * t * (1 - t) ** 2, 3 * t * t * (1 - t), t ** 3];
+  return [0, 1].map((axis) => points.reduce((sum, point, k) => sum + shares[k] * point[axis], 0));
 }
 
 function draw(edge, layout, kind) {
@@ -26,7 +41,7 @@ function draw(edge, layout, kind) {
 }
 
 /** The edges of one node, both ways, the weightiest first, no more than a person can see. */
-function around(node) {
+export function around(node) {
   return [...node.inputs.slice(0, FOCUS), ...node.outputs.slice(0, FOCUS)];
 }
 
@@ -47,7 +62,13 @@ export function drawEdges(holder, model, layout, { state, focus }) {
   const shown = lines.length;
   // Weak ones first, so that strong ones lie on top.
   lines.reverse();
-  if (focus) lines.push(...around(focus).map((edge) => draw(edge, layout, "near")).filter(Boolean).reverse());
+  if (focus)
+    lines.push(
+      ...around(focus)
+        .map((edge) => draw(edge, layout, "near"))
+        .filter(Boolean)
+        .reverse(),
+    );
   for (const edge of among) {
     const line = draw(edge, layout, "among");
     if (line) lines.push(line);
@@ -57,14 +78,15 @@ export function drawEdges(holder, model, layout, { state, focus }) {
   return shown;
 }
 
-/** The weights of the pinned edges, written at their middles. */
+/** The weights of the pinned edges, written nearer their sources, where they lie apart. */
 export function edgeLabels(model, layout, pins) {
-  return pinnedEdges(model, pins).slice(0, 40).map((edge) => {
-    const from = layout.places.get(edge.from.i);
-    const to = layout.places.get(edge.to.i);
-    if (!from || !to) return null;
-    return svg("text", {
-      class: "edge-label", x: (from.x + to.x) / 2, y: (from.y - from.h / 2 + to.y + to.h / 2) / 2 + 3, "text-anchor": "middle",
-    }, signed(edge.weight));
-  }).filter(Boolean);
+  return pinnedEdges(model, pins)
+    .slice(0, 40)
+    .map((edge) => {
+      const [from, to] = [layout.places.get(edge.from.i), layout.places.get(edge.to.i)];
+      if (!from || !to) return null;
+      const [x, y] = pointAt(curve(from, to), 0.36);
+      return svg("text", { class: "edge-label", x, y: y + 3, "text-anchor": "middle" }, signed(edge.weight));
+    })
+    .filter(Boolean);
 }

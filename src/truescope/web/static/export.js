@@ -2,7 +2,19 @@
 
 import { byId, el } from "./dom.js";
 
-const STYLES = ["fill", "fill-opacity", "stroke", "stroke-width", "stroke-dasharray", "stroke-opacity", "opacity", "font-family", "font-size", "font-weight", "paint-order"];
+const STYLES = [
+  "fill",
+  "fill-opacity",
+  "stroke",
+  "stroke-width",
+  "stroke-dasharray",
+  "stroke-opacity",
+  "opacity",
+  "font-family",
+  "font-size",
+  "font-weight",
+  "paint-order",
+];
 
 function save(name, type, text) {
   const address = URL.createObjectURL(new Blob([text], { type }));
@@ -19,7 +31,14 @@ function fileName(model, ending) {
 
 /** Mixed colours in the form that every drawing program reads. */
 function plain(value) {
-  return value.replace(/color\(srgb ([\d.e-]+) ([\d.e-]+) ([\d.e-]+)[^)]*\)/g, (_, ...parts) => `rgb(${parts.slice(0, 3).map((p) => Math.round(255 * p)).join(",")})`);
+  return value.replace(
+    /color\(srgb ([\d.e-]+) ([\d.e-]+) ([\d.e-]+)[^)]*\)/g,
+    (_, ...parts) =>
+      `rgb(${parts
+        .slice(0, 3)
+        .map((p) => Math.round(255 * p))
+        .join(",")})`,
+  );
 }
 
 /** The graph as it is drawn now, with every style written on its element. */

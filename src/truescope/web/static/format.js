@@ -9,6 +9,11 @@ export function number(value, digits = 4) {
   return text.replace("-", "−");
 }
 
+/** A whole number with its thousands set apart. */
+export function count(n) {
+  return n.toLocaleString("en");
+}
+
 /** A number with its sign written out. */
 export function signed(value, digits = 3) {
   return (value > 0 ? "+" : "") + number(value, digits);

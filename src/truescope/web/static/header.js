@@ -7,8 +7,10 @@ import { STATUSES } from "./model.js";
 
 const MEANINGS = {
   closure: "The largest share of a target's input that its edges do not account for. 0 is exact.",
-  replacement: "The share of the answer's paths that end in the prompt or a constant, not in an error node. Low counts what was left out as error, high leaves it out: bounds, not a confidence interval.",
-  completeness: "The share of all nodes' inputs, weighted by influence, that does not come from error nodes. Low counts what was left out as error, high leaves it out.",
+  replacement:
+    "The share of the answer's paths that end in the prompt or a constant, not in an error node. Low counts what was left out as error, high leaves it out: bounds, not a confidence interval.",
+  completeness:
+    "The share of all nodes' inputs, weighted by influence, that does not come from error nodes. Low counts what was left out as error, high leaves it out.",
   error: "The share of the answer's paths that end in an error node: one minus replacement.",
 };
 
@@ -19,20 +21,38 @@ function metric(name, value, meaning) {
 export function mountHeader(model) {
   const { view } = model;
   const { graph } = view;
-  document.title = `${view.prompt} → ${view.answer} · ${view.title}`;
+  document.title = `${view.title} · truescope`;
   const [low, high] = graph.replacement;
-  replace(byId("top"),
-    el("div", { class: "question" },
-      el("div", { class: "brand" }, el("span", { class: "lens", "aria-hidden": "true" }), view.title),
-      el("h1", null, el("span", { class: "prompt" }, view.prompt), el("span", { class: "arrow", "aria-label": "gives" }, "→"),
-        el("span", { class: "answer" }, token(view.answer)), el("span", { class: "probability" }, `p = ${number(view.probability, 4)}`)),
-      el("p", { class: "model", title: `model hash ${view.model.hash}` }, `${view.model.name} · ${view.model.family} · ${view.dictionary}`)),
+  replace(
+    byId("top"),
+    el(
+      "div",
+      { class: "question" },
+      el("div", { class: "brand" }, el("span", { class: "lens", "aria-hidden": "true" }), "truescope"),
+      el(
+        "h1",
+        null,
+        el("span", { class: "prompt" }, view.prompt),
+        el("span", { class: "arrow", "aria-label": "gives" }, "→"),
+        el("span", { class: "answer" }, token(view.answer)),
+        el("span", { class: "probability" }, `p = ${number(view.probability, 4)}`),
+      ),
+      el(
+        "p",
+        { class: "model", title: `model hash ${view.model.hash}` },
+        `${view.model.name} · ${view.model.family} · ${view.dictionary}`,
+      ),
+    ),
     el("div", { class: "standing", "aria-label": "Verdicts" }, standing(view.claims)),
-    el("dl", { class: "metrics" },
+    el(
+      "dl",
+      { class: "metrics" },
       metric("error share", range([1 - high, 1 - low], percent), MEANINGS.error),
       metric("replacement", range([low, high]), MEANINGS.replacement),
       metric("completeness", range(graph.completeness), MEANINGS.completeness),
-      metric("closure gap", number(graph.closure_gap, 2), MEANINGS.closure)));
+      metric("closure gap", number(graph.closure_gap, 2), MEANINGS.closure),
+    ),
+  );
 }
 
 function standing(claims) {
@@ -41,7 +61,9 @@ function standing(claims) {
   return order
     .map((status) => [status, claims.filter((claim) => claim.status === status).length])
     .filter(([, n]) => n)
-    .map(([status, n]) => el("a", { href: "#claims", class: "plain", onclick: toClaims }, badge(status, `${n} of ${claims.length} `)));
+    .map(([status, n]) =>
+      el("a", { href: "#claims", class: "plain", onclick: toClaims }, badge(status, `${n} of ${claims.length} `)),
+    );
 }
 
 // The address holds the state, so this link scrolls by itself.

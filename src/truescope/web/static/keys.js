@@ -29,15 +29,17 @@ function onKey(event) {
   if (event.key === "Escape") return escape(event.target);
   if (typing || event.altKey || event.ctrlKey || event.metaKey) return;
   const cell = event.target.closest?.("[data-cell]");
-  if (cell && (event.key === "Enter" || event.key === " ")) return event.preventDefault(), toggleCell(cell.dataset.cell);
+  if (cell && (event.key === "Enter" || event.key === " "))
+    return (event.preventDefault(), toggleCell(cell.dataset.cell));
   if (event.key.startsWith("Arrow") && (event.target.closest("#graph-view") || event.target === document.body)) {
     event.preventDefault();
     return travel(event.key, event.target);
   }
   const node = event.target.closest?.("[data-i]");
-  if (node && (event.key === "Enter" || event.key === " ")) return event.preventDefault(), arrive(model.nodes[Number(node.dataset.i)], null);
+  if (node && (event.key === "Enter" || event.key === " "))
+    return (event.preventDefault(), arrive(model.nodes[Number(node.dataset.i)], null));
   const act = LETTERS[event.key.length === 1 ? event.key.toLowerCase() : event.key];
-  if (act) event.preventDefault(), act();
+  if (act) (event.preventDefault(), act());
 }
 
 export function openHelp() {
@@ -63,14 +65,16 @@ function travel(key, target) {
   if (!node) return arrive(likeliest(model) ?? model.nodes[0], null);
   if (key === "ArrowUp" || key === "ArrowDown") {
     const [edges, end] = key === "ArrowUp" ? [node.outputs, "to"] : [node.inputs, "from"];
-    if (!edges.length) return say(key === "ArrowUp" ? "nothing above: it is an output" : "nothing below: it is an input");
+    if (!edges.length)
+      return say(key === "ArrowUp" ? "nothing above: it is an output" : "nothing below: it is an input");
     siblings = { edges, end, at: 0 };
     return arrive(edges[0][end], edges[0]);
   }
   const step = key === "ArrowRight" ? 1 : -1;
   if (siblings.edges[siblings.at]?.[siblings.end] === node) {
     const at = siblings.at + step;
-    if (at < 0 || at >= siblings.edges.length) return say(at < 0 ? "this is the strongest edge" : "this is the weakest edge");
+    if (at < 0 || at >= siblings.edges.length)
+      return say(at < 0 ? "this is the strongest edge" : "this is the weakest edge");
     siblings.at = at;
     return arrive(siblings.edges[at][siblings.end], siblings.edges[at]);
   }

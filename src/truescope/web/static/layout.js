@@ -63,7 +63,9 @@ function groupOrder(a, b) {
 
 /** A cell's main boxes: as many as fit `budget`, the rest under a marker. Kept nodes are never folded. */
 function pack(boxes, width, budget, open, keep) {
-  const ranked = [...boxes].sort((a, b) => keep.has(b.node.id) - keep.has(a.node.id) || b.node.influence - a.node.influence);
+  const ranked = [...boxes].sort(
+    (a, b) => keep.has(b.node.id) - keep.has(a.node.id) || b.node.influence - a.node.influence,
+  );
   const all = flow([...ranked].sort(groupOrder), width);
   const kept = ranked.filter((box) => keep.has(box.node.id)).length;
   if (all.height <= budget) return { ...all, folded: [], foldable: false };
@@ -99,7 +101,11 @@ function columnWidths(model, cells, width) {
     const taken = boxes.reduce((sum, box) => sum + (box.w + GAP) * (box.h + GAP), 0);
     area[column] = Math.max(area[column], taken);
     // A full cell is at least nearly square; it is the graph that scrolls where a window is narrow.
-    least[column] = Math.max(least[column], Math.min(150, Math.sqrt(taken) * 1.1 + 2 * PAD), ...boxes.map((box) => box.w + 2 * PAD));
+    least[column] = Math.max(
+      least[column],
+      Math.min(150, Math.sqrt(taken) * 1.1 + 2 * PAD),
+      ...boxes.map((box) => box.w + 2 * PAD),
+    );
   }
   const spare = Math.max(0, width - least.reduce((a, b) => a + b, 0));
   const total = area.reduce((a, b) => a + b, 0);
@@ -127,21 +133,32 @@ export function layOut(model, { width, height, open, keep, shows, narrow }) {
   const rows = rowHeights(cells, n, height);
   const columns = [];
   let x = gutter;
-  for (const w of widths) columns.push({ x, w }), (x += w);
-  const result = { width: x + 2, height: rows[0].y + rows[0].h, gutter, columns, rows, places: new Map(), markers: [], behind: new Map() };
+  for (const w of widths) (columns.push({ x, w }), (x += w));
+  const result = {
+    width: x + 2,
+    height: rows[0].y + rows[0].h,
+    gutter,
+    columns,
+    rows,
+    places: new Map(),
+    markers: [],
+    behind: new Map(),
+  };
   for (const cell of cells) place(cell, result);
   return result;
 }
 
 function rowHeights(cells, n, height) {
   const rows = Array.from({ length: n + 2 }, (_, row) => ({
-    row, h: row === 0 || row === n + 1 ? 40 : 34, label: row === 0 ? "input" : row === n + 1 ? "output" : `layer ${row - 1}`,
+    row,
+    h: row === 0 || row === n + 1 ? 40 : 34,
+    label: row === 0 ? "input" : row === n + 1 ? "output" : `layer ${row - 1}`,
   }));
   for (const cell of cells) rows[cell.row].h = Math.max(rows[cell.row].h, cell.height + 2 * PAD);
   const spare = Math.max(0, height - rows.reduce((sum, row) => sum + row.h, 0));
   for (const row of rows) if (row.row > 0 && row.row <= n) row.h += spare / Math.max(1, n);
   let y = 0;
-  for (const row of [...rows].reverse()) (row.y = y), (y += row.h);
+  for (const row of [...rows].reverse()) ((row.y = y), (y += row.h));
   return rows;
 }
 

@@ -40,7 +40,7 @@ function follow(model) {
     if (has("pins") && state.select) {
       const pin = byId("pin");
       const pinned = state.pins.includes(state.select);
-      if (pin) pin.setAttribute("aria-pressed", String(pinned)), replace(pin, pinned ? "Unpin" : "Pin");
+      if (pin) (pin.setAttribute("aria-pressed", String(pinned)), replace(pin, pinned ? "Unpin" : "Pin"));
     }
     if (has("select") && state.select) {
       reveal(state.select);
@@ -68,4 +68,6 @@ async function start() {
   document.documentElement.dataset.ready = "yes";
 }
 
-start().catch((error) => replace(byId("desk"), el("p", { class: "failure", role: "alert" }, `The page cannot be shown. ${error.message}`)));
+start().catch((error) =>
+  replace(byId("desk"), el("p", { class: "failure", role: "alert" }, `The page cannot be shown. ${error.message}`)),
+);

@@ -16,7 +16,10 @@ export const N_STYLES = 8;
 /** Claims with the failed ones first. */
 export function failedFirst(claims) {
   const rank = (claim) => STATUSES[claim.status]?.order ?? 9;
-  return claims.map((claim, i) => [claim, i]).sort(([a, i], [b, j]) => rank(a) - rank(b) || i - j).map(([c]) => c);
+  return claims
+    .map((claim, i) => [claim, i])
+    .sort(([a, i], [b, j]) => rank(a) - rank(b) || i - j)
+    .map(([c]) => c);
 }
 
 function nameOf(node, view) {
@@ -50,12 +53,18 @@ export function indexView(view) {
   }
   const model = { view, claims, groups, byId: new Map() };
   model.nodes = view.graph.nodes.map((node, i) => ({
-    ...node, i, name: nameOf(node, view), inputs: [], outputs: [], groupRecord: groups.get(node.group) ?? null,
+    ...node,
+    i,
+    name: nameOf(node, view),
+    inputs: [],
+    outputs: [],
+    groupRecord: groups.get(node.group) ?? null,
   }));
   for (const node of model.nodes) {
     model.byId.set(node.id, node);
     node.words = [node.name, node.id, KINDS[node.kind], node.groupRecord?.label, node.index, view.tokens[node.position]]
-      .join(" ").toLowerCase();
+      .join(" ")
+      .toLowerCase();
   }
   model.edges = view.graph.edges.map(({ source, target, weight, share }, i) => {
     const [from, to] = [model.nodes[source], model.nodes[target]];
@@ -77,7 +86,13 @@ export function indexView(view) {
 function addGroup(groups, group, claims) {
   const claim = claims.get(group.claim_id) ?? null;
   const status = claim ? claim.status : "not_judged";
-  groups.set(group.name, { ...group, label: group.label || group.name, style: (groups.size % N_STYLES) + 1, claim, status });
+  groups.set(group.name, {
+    ...group,
+    label: group.label || group.name,
+    style: (groups.size % N_STYLES) + 1,
+    claim,
+    status,
+  });
 }
 
 function byWeight(a, b) {

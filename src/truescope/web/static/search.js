@@ -11,12 +11,27 @@ let model;
 export function searchBox(indexed) {
   model = indexed;
   const input = el("input", {
-    id: "search", type: "search", placeholder: "Search nodes  /", "aria-label": "Search nodes", autocomplete: "off", spellcheck: "false",
-    role: "combobox", "aria-expanded": "false", "aria-controls": "results", oninput: (event) => set({ search: event.target.value }),
-    onkeydown: onKey, onfocus: () => showResults(), onblur: () => setTimeout(hide, 150),
+    id: "search",
+    type: "search",
+    placeholder: "Search nodes  /",
+    "aria-label": "Search nodes",
+    autocomplete: "off",
+    spellcheck: "false",
+    role: "combobox",
+    "aria-expanded": "false",
+    "aria-controls": "results",
+    oninput: (event) => set({ search: event.target.value }),
+    onkeydown: onKey,
+    onfocus: () => showResults(),
+    onblur: () => setTimeout(hide, 150),
   });
   input.value = get().search;
-  return el("div", { class: "search" }, input, el("ul", { id: "results", role: "listbox", "aria-label": "Found nodes", hidden: true }));
+  return el(
+    "div",
+    { class: "search" },
+    input,
+    el("ul", { id: "results", role: "listbox", "aria-label": "Found nodes", hidden: true }),
+  );
 }
 
 function hide() {
@@ -31,10 +46,20 @@ export function showResults() {
   if (input.value !== search) input.value = search;
   if (!search || document.activeElement !== input) return hide();
   const found = findNodes(model, search);
-  replace(list,
-    found.slice(0, LISTED).map((node) => el("li", { role: "option", "data-node": node.id, onpointerdown: (event) => (event.preventDefault(), choose(node)) },
-      el("span", null, clip(node.name, 34)), el("span", { class: "soft" }, `${KINDS[node.kind]}, ${placeOf(node, model)} · ${percent(node.influence, 2)}`))),
-    el("li", { class: "soft", role: "presentation" }, found.length ? `${found.length} found` : "nothing found"));
+  replace(
+    list,
+    found
+      .slice(0, LISTED)
+      .map((node) =>
+        el(
+          "li",
+          { role: "option", "data-node": node.id, onpointerdown: (event) => (event.preventDefault(), choose(node)) },
+          el("span", null, clip(node.name, 34)),
+          el("span", { class: "soft" }, `${KINDS[node.kind]}, ${placeOf(node, model)} · ${percent(node.influence, 2)}`),
+        ),
+      ),
+    el("li", { class: "soft", role: "presentation" }, found.length ? `${found.length} found` : "nothing found"),
+  );
   list.hidden = false;
   input.setAttribute("aria-expanded", "true");
 }

@@ -1,7 +1,15 @@
 // What the page shows, kept in the address: a reload, a bookmark and the Back button all bring it back.
 
 const DEFAULTS = {
-  select: "", pins: [], search: "", layer: "", group: "", edges: 120, view: "graph", open: [], theme: "auto",
+  select: "",
+  pins: [],
+  search: "",
+  layer: "",
+  group: "",
+  edges: 120,
+  view: "graph",
+  open: [],
+  theme: "auto",
 };
 const NAMES = { pins: "pin", open: "open" };
 

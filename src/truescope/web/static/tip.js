@@ -7,16 +7,30 @@ import { badge } from "./badge.js";
 
 export function showTip(node, model, event) {
   const tip = byId("tip");
-  replace(tip,
+  replace(
+    tip,
     el("strong", null, clip(node.name, 60)),
     el("div", { class: "soft" }, `${KINDS[node.kind]} · ${placeOf(node, model)}`),
-    el("div", null, `influence ${percent(node.influence)}`,
+    el(
+      "div",
+      null,
+      `influence ${percent(node.influence)}`,
       node.kind === "unit" ? ` · activation ${number(node.activation, 3)}` : "",
-      node.kind === "logit" ? ` · probability ${percent(node.probability)}` : ""),
+      node.kind === "logit" ? ` · probability ${percent(node.probability)}` : "",
+    ),
     node.groupRecord ? el("div", null, node.groupRecord.label, " ", badge(statusOf(node))) : null,
     node.inputs.length
-      ? el("div", { class: "soft" }, "from ", node.inputs.slice(0, 3).map((e) => `${clip(e.from.name, 18)} ${signed(e.weight, 2)}`).join(", "))
-      : null);
+      ? el(
+          "div",
+          { class: "soft" },
+          "from ",
+          node.inputs
+            .slice(0, 3)
+            .map((e) => `${clip(e.from.name, 18)} ${signed(e.weight, 2)}`)
+            .join(", "),
+        )
+      : null,
+  );
   tip.hidden = false;
   const box = tip.getBoundingClientRect();
   const left = event.clientX + 16 + box.width > innerWidth ? event.clientX - box.width - 14 : event.clientX + 16;

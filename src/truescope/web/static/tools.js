@@ -26,19 +26,35 @@ function toEdges(position, most) {
 export function mountTools(model) {
   const most = Math.min(model.edges.length, 3000);
   const layers = [...new Set(model.nodes.filter((n) => n.kind === "unit").map((n) => n.layer))].sort((a, b) => a - b);
-  const layer = el("select", { id: "layer", "aria-label": "Layers shown", onchange: (event) => set({ layer: event.target.value }) },
-    el("option", { value: "" }, "all layers"), layers.map((l) => el("option", { value: l }, `layer ${l}`)));
+  const layer = el(
+    "select",
+    { id: "layer", "aria-label": "Layers shown", onchange: (event) => set({ layer: event.target.value }) },
+    el("option", { value: "" }, "all layers"),
+    layers.map((l) => el("option", { value: l }, `layer ${l}`)),
+  );
   const edges = el("input", {
-    id: "edges", type: "range", min: 0, max: 100, "aria-label": "How many of the strongest edges are drawn",
+    id: "edges",
+    type: "range",
+    min: 0,
+    max: 100,
+    "aria-label": "How many of the strongest edges are drawn",
     oninput: (event) => set({ edges: toEdges(Number(event.target.value), most) }),
   });
-  replace(byId("tools"), searchBox(model), layer, el("label", { class: "slider" }, "edges", edges), el("span", { class: "gap" }),
-    button("view", "Table", "Show the graph as a table", () => set({ view: get().view === "graph" ? "table" : "graph" })),
+  replace(
+    byId("tools"),
+    searchBox(model),
+    layer,
+    el("label", { class: "slider" }, "edges", edges),
+    el("span", { class: "gap" }),
+    button("view", "Table", "Show the graph as a table", () =>
+      set({ view: get().view === "graph" ? "table" : "graph" }),
+    ),
     button("undo", "↶", "Take the last step back (z)", undo),
     button("save-svg", "SVG", "Save the graph as SVG", () => saveSvg(model)),
     button("save-json", "JSON", "Save the view as JSON", () => saveJson(model)),
     button("theme", "◐", "Theme", () => set({ theme: THEMES[(THEMES.indexOf(get().theme) + 1) % 3] })),
-    button("open-help", "?", "Help and keys (?)", openHelp));
+    button("open-help", "?", "Help and keys (?)", openHelp),
+  );
   mountLegend(model);
   mountHelp();
 }
@@ -52,52 +68,107 @@ export function refreshTools(model) {
   byId("view").textContent = state.view === "graph" ? "Table" : "Graph";
   byId("theme").title = `Theme: ${state.theme}`;
   byId("theme").setAttribute("aria-label", `Theme: ${state.theme}`);
-  for (const chip of document.querySelectorAll("[data-group]")) chip.setAttribute("aria-pressed", String(chip.dataset.group === state.group));
+  for (const chip of document.querySelectorAll("[data-group]"))
+    chip.setAttribute("aria-pressed", String(chip.dataset.group === state.group));
   refreshPins(model, state);
 }
 
 function sample(kind) {
-  return svg("svg", { class: `glyph node kind-${kind}`, width: 14, height: 14, viewBox: "-8 -8 16 16", "aria-hidden": "true" },
-    svg("path", { class: "shape", d: nodeShape({ kind }, 4.5) }));
+  return svg(
+    "svg",
+    { class: `glyph node kind-${kind}`, width: 14, height: 14, viewBox: "-8 -8 16 16", "aria-hidden": "true" },
+    svg("path", { class: "shape", d: nodeShape({ kind }, 4.5) }),
+  );
 }
 
 function line(sign) {
-  return svg("svg", { width: 26, height: 8, viewBox: "0 0 26 8", "aria-hidden": "true" }, svg("path", { class: `edge among ${sign}`, d: "M0 4H26", "stroke-width": 2.5 }));
+  return svg(
+    "svg",
+    { width: 26, height: 8, viewBox: "0 0 26 8", "aria-hidden": "true" },
+    svg("path", { class: `edge among ${sign}`, d: "M0 4H26", "stroke-width": 2.5 }),
+  );
 }
 
 function mountLegend(model) {
-  const groups = [...model.groups.values()].map((group) => el("button", { type: "button", class: "chip", "data-group": group.name, onclick: () => toggleGroup(group.name) },
-    groupGlyph(group.style, group.status), group.label, " ", badge(group.status)));
+  const groups = [...model.groups.values()].map((group) =>
+    el(
+      "button",
+      { type: "button", class: "chip", "data-group": group.name, onclick: () => toggleGroup(group.name) },
+      groupGlyph(group.style, group.status),
+      group.label,
+      " ",
+      badge(group.status),
+    ),
+  );
   const kinds = new Set(model.nodes.map((node) => node.kind));
-  const other = [["error", "error"], ["constant", "constant"]].filter(([kind]) => kinds.has(kind));
+  const other = [
+    ["error", "error"],
+    ["constant", "constant"],
+  ].filter(([kind]) => kinds.has(kind));
   const loose = model.nodes.some((node) => node.kind === "unit" && !node.group);
-  replace(byId("legend"), groups,
-    el("span", { class: "keys" },
+  replace(
+    byId("legend"),
+    groups,
+    el(
+      "span",
+      { class: "keys" },
       loose ? el("span", null, groupGlyph(0, "not_judged"), groups.length ? "no group" : "unit") : null,
       other.map(([kind, name]) => el("span", null, sample(kind), name)),
-      el("span", null, line("positive"), "raises"), el("span", null, line("negative"), "lowers")));
+      el("span", null, line("positive"), "raises"),
+      el("span", null, line("negative"), "lowers"),
+    ),
+  );
 }
 
 function refreshPins(model, { pins }) {
   const nodes = pins.map((id) => model.byId.get(id)).filter(Boolean);
   const among = pinnedEdges(model, pins);
   byId("pins").hidden = !nodes.length;
-  replace(byId("pins"), el("b", null, `Pinned ${nodes.length}`),
-    nodes.map((node) => el("span", { class: "pin" },
-      el("button", { type: "button", class: "link", onclick: () => select(node.id) }, clip(node.name, 24)),
-      el("button", { type: "button", class: "remove", "aria-label": `Unpin ${node.name}`, onclick: () => togglePin(node.id) }, "×"))),
+  replace(
+    byId("pins"),
+    el("b", null, `Pinned ${nodes.length}`),
+    nodes.map((node) =>
+      el(
+        "span",
+        { class: "pin" },
+        el("button", { type: "button", class: "link", onclick: () => select(node.id) }, clip(node.name, 24)),
+        el(
+          "button",
+          { type: "button", class: "remove", "aria-label": `Unpin ${node.name}`, onclick: () => togglePin(node.id) },
+          "×",
+        ),
+      ),
+    ),
     el("button", { type: "button", class: "link", onclick: () => set({ pins: [] }, { step: true }) }, "unpin all"),
-    among.length ? el("span", { class: "among-list" }, among.slice(0, 6).map((edge) => el("span", { class: edge.weight < 0 ? "negative" : "positive" },
-      `${clip(edge.from.name, 16)} → ${clip(edge.to.name, 16)} ${signed(edge.weight)}`)),
-      among.length > 6 ? el("span", { class: "soft" }, `and ${among.length - 6} more`) : null) : null);
+    among.length
+      ? el(
+          "span",
+          { class: "among-list" },
+          among
+            .slice(0, 6)
+            .map((edge) =>
+              el(
+                "span",
+                { class: edge.weight < 0 ? "negative" : "positive" },
+                `${clip(edge.from.name, 16)} → ${clip(edge.to.name, 16)} ${signed(edge.weight)}`,
+              ),
+            ),
+          among.length > 6 ? el("span", { class: "soft" }, `and ${among.length - 6} more`) : null,
+        )
+      : null,
+  );
 }
 
 const KEYS = [
   ["↑ ↓", "travel along the strongest edge, up to a target or down to a source"],
   ["← →", "the next-strongest edge of the same kind; with no edge travelled, the neighbour in the row"],
-  ["Enter", "select the node in focus"], ["p", "pin or unpin the selected node (so does Ctrl- or ⌘-click)"],
-  ["/", "search"], ["v", "graph or table"], ["z", "take the last step back (so does the browser's Back)"],
-  ["Esc", "close the search, the lit group or the panel"], ["?", "this help"],
+  ["Enter", "select the node in focus"],
+  ["p", "pin or unpin the selected node (so does Ctrl- or ⌘-click)"],
+  ["/", "search"],
+  ["v", "graph or table"],
+  ["z", "take the last step back (so does the browser's Back)"],
+  ["Esc", "close the search, the lit group or the panel"],
+  ["?", "this help"],
 ];
 const READING = [
   "Tokens run from left to right, layers from bottom to top. A unit's size is its influence: the share of the answer's paths that pass through it.",
@@ -108,10 +179,27 @@ const READING = [
 
 function mountHelp() {
   const dialog = byId("help");
-  replace(dialog,
-    el("div", { class: "head-line" }, el("h2", { id: "help-title" }, "How to read and move"),
-      el("button", { type: "button", "aria-label": "Close help", onclick: () => dialog.close() }, "×")),
+  replace(
+    dialog,
+    el(
+      "div",
+      { class: "head-line" },
+      el("h2", { id: "help-title" }, "How to read and move"),
+      el("button", { type: "button", "aria-label": "Close help", onclick: () => dialog.close() }, "×"),
+    ),
     READING.map((text) => el("p", null, text)),
-    el("dl", { class: "key-list" }, KEYS.map(([key, text]) => [el("dt", null, key.split(" ").map((k) => el("kbd", null, k))), el("dd", null, text)])));
+    el(
+      "dl",
+      { class: "key-list" },
+      KEYS.map(([key, text]) => [
+        el(
+          "dt",
+          null,
+          key.split(" ").map((k) => el("kbd", null, k)),
+        ),
+        el("dd", null, text),
+      ]),
+    ),
+  );
   dialog.addEventListener("click", (event) => event.target === dialog && dialog.close());
 }

@@ -72,7 +72,7 @@ def test_the_hash_is_sha256_over_names_dtypes_shapes_and_bytes() -> None:
     with torch.no_grad():
         hf.lm_head.weight[0, 0] += 1e-6
     assert weights_hash(hf) != before
-    assert weights_hash(hf.to(torch.bfloat16)) != before
+    assert weights_hash(hf.bfloat16()) != before
 
 
 def test_an_unknown_folder_is_answered_with_the_nearest(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
