@@ -93,9 +93,9 @@ def test_direct_effect_of_a_last_layer_neuron_has_the_size_that_the_logits_show(
     base = model.run(tokens, read=[resid])
     moved = model.run(tokens, read=[resid], edit=[Intervention(site, "add", step, units=(7,))])
     with torch.no_grad():
-        gain, bias = model.parts.final_norm.weight, model.parts.final_norm.bias
+        gain, bias = map(model.parts.final_norm.get_parameter, ("weight", "bias"))
         centred = [r.sites[resid][0, -1] - r.sites[resid][0, -1].mean() for r in (base, moved)]
-        scale = centred[0].pow(2).mean().add(model.parts.final_norm.eps).sqrt()
+        scale = centred[0].pow(2).mean().add(model.config.layer_norm_epsilon).sqrt()
         frozen = [model.parts.unembed(gain * c / scale + bias) for c in centred]
     shift = (frozen[1] - frozen[0]) / step
     torch.testing.assert_close(direct_effects(model, [feature])[0] / scale, shift - shift.mean(), rtol=2e-2, atol=2e-3)

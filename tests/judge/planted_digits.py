@@ -61,12 +61,13 @@ def planted_model(seed: int = 0) -> Model:
             # The stream's values are the same numbers in another order for every token, and so are the norm's.
             normed = torch.nn.functional.layer_norm(stream, (D_MODEL,))
             hot, cold = normed[start], normed[start + 1]
+            read, bias, write = map(block.get_parameter, ("mlp.c_fc.weight", "mlp.c_fc.bias", "mlp.c_proj.weight"))
             for i in range(n_inner):
                 dim = start + i if i < 10 else int(rng.integers(20))
-                block.mlp.c_fc.weight[dim, i] = 1.0 / (hot - cold)
-                block.mlp.c_fc.bias[i] = -cold / (hot - cold) - 0.3
+                read[dim, i] = 1.0 / (hot - cold)
+                bias[i] = -cold / (hot - cold) - 0.3
             for i in range(10):
-                block.mlp.c_proj.weight[i, out + i] = 2.0
+                write[i, out + i] = 2.0
             stream[out] = 2.0 * 0.7
     return Model(hf, name="planted digits")
 

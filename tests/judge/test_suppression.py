@@ -129,10 +129,11 @@ class NeuronTranscoder:
         return self.model.n_neurons
 
     def encode(self, site: Site, x: torch.Tensor) -> torch.Tensor:
-        return torch.relu(self.model.parts.up(site.layer)(x))
+        return torch.relu(self.model.parts.up(site.layer or 0)(x))
 
     def decode(self, site: Site, z: torch.Tensor) -> dict[Site, torch.Tensor]:
-        return {Site("mlp_out", site.layer): z @ self.model.parts.down(site.layer).weight}
+        down = self.model.parts.down(site.layer or 0).get_parameter("weight")
+        return {Site("mlp_out", site.layer): z @ down}
 
 
 def test_features_of_a_dictionary_are_suppressed_in_delta_form_like_the_neurons_they_are(

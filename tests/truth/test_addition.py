@@ -14,7 +14,9 @@ from truescope.truth.addition import ADDITION_FOLDER, ANSWER, Recipe
 
 @pytest.fixture(scope="module")
 def model() -> GPT2LMHeadModel:
-    return AutoModelForCausalLM.from_pretrained(ADDITION_FOLDER).eval()
+    loaded = AutoModelForCausalLM.from_pretrained(ADDITION_FOLDER)
+    assert isinstance(loaded, GPT2LMHeadModel)
+    return loaded.eval()
 
 
 @pytest.fixture(scope="module")
@@ -90,7 +92,7 @@ def test_the_frozen_parts_are_as_built(model: GPT2LMHeadModel) -> None:
 def test_only_mlps_write_to_the_answer_part(model: GPT2LMHeadModel) -> None:
     assert not model.transformer.wte.weight[:, ANSWER].any()
     assert not model.transformer.wpe.weight[:, ANSWER].any()
-    for block in model.transformer.h:
+    for block in addition._blocks(model):
         assert not block.attn.c_proj.weight[:, ANSWER].any()
         assert not block.attn.c_proj.bias[ANSWER].any()
         assert block.mlp.c_proj.weight[:, ANSWER].any()
@@ -98,7 +100,9 @@ def test_only_mlps_write_to_the_answer_part(model: GPT2LMHeadModel) -> None:
 
 def test_without_its_mlps_it_cannot_tell_one_sum_from_another(model: GPT2LMHeadModel) -> None:
     tokens, answers = addition.addition_prompts()
-    silence = [block.mlp.register_forward_hook(lambda m, i, o: torch.zeros_like(o)) for block in model.transformer.h]
+    silence = [
+        block.mlp.register_forward_hook(lambda m, i, o: torch.zeros_like(o)) for block in addition._blocks(model)
+    ]
     with torch.no_grad():
         logits = model(tokens[::37]).logits[:, -1]
     for handle in silence:
@@ -115,7 +119,7 @@ def test_training_repeats_itself_and_leaves_the_random_state_alone() -> None:
     assert torch.equal(before, torch.random.get_rng_state())
     pairs = list(zip(first.parameters(), second.parameters(), strict=True))
     assert all(torch.equal(one, two) for one, two in pairs)
-    assert not torch.equal(first.transformer.h[0].mlp.c_fc.weight, other.transformer.h[0].mlp.c_fc.weight)
+    assert not torch.equal(addition._blocks(first)[0].mlp.c_fc.weight, addition._blocks(other)[0].mlp.c_fc.weight)
     test_only_mlps_write_to_the_answer_part(first)
 
 

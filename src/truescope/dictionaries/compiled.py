@@ -101,19 +101,20 @@ def _candidates(keys, count, k, n_tiles, maxima, tiles, near_keys, near_columns)
         for tile in range(block.size):
             maxima[tile] = max(maxima[tile], block[tile])
     floor = _reach(maxima, n_tiles, k, k // 8)
-    n_kept = 0
+    # Written to always, kept by moving on: no branch to mispredict. Unsigned, so no index can be negative.
+    zero, one, end = np.uint64(0), np.uint64(1), np.uint64(count)
+    n_kept = zero
     for tile in range(n_tiles):
         tiles[n_kept] = tile
-        n_kept += maxima[tile] >= floor
-    found = 0
+        n_kept += one if maxima[tile] >= floor else zero
+    found = zero
     for first in range(0, count, n_tiles):
-        block = keys[first : min(first + n_tiles, count)]
-        for tile in tiles[:n_kept]:
-            if tile < block.size and block[tile] >= floor:
-                near_keys[found] = block[tile]
-                near_columns[found] = first + tile
-                found += 1
-    return found
+        for i in range(n_kept):
+            column = np.uint64(first + tiles[i])
+            near_keys[found] = keys[column]
+            near_columns[found] = column
+            found += one if column < end and keys[column] >= floor else zero
+    return np.int64(found)
 
 
 @_jit
@@ -122,7 +123,7 @@ def top_k(pre, bits, columns, k, n_tiles, values, indices, start, stop):
     """Rows `start:stop` of `kernels.top_k`. `bits` is `pre` seen as integers; no `columns` means all of them."""
     subset = columns.size > 0
     count = columns.size if subset else pre.shape[1]
-    keys = np.empty(count + 1, bits.dtype)
+    keys = np.empty(count + n_tiles, bits.dtype)  # the last tile row may be read beyond `count`
     maxima = np.empty(n_tiles + 1, bits.dtype)
     tiles = np.empty(n_tiles + 1, np.int64)
     near_keys = np.empty(count + 2, bits.dtype)

@@ -101,7 +101,7 @@ def _compute(run: Run, model: Model, seed: int, n_controls: int, fresh: bool, wa
         halves = Halves.cut(model, task, seed, domain.activations)
         grouping = find_groups(domain, halves)
         said["text"] = f"Grouped {grouping.n_live:,} live neurons on {grouping.n:,} prompts: " + ", ".join(
-            f"{len(units)} {name}" for name, units in grouping.groups.items() if name != "silent"
+            f"{len(units)} {name}" for name, units in grouping.groups.items() if units
         )
     statement = halves.statement(model, rule=grouping.rule.to_json(), n_controls=n_controls)
     claims = state_claims(statement, grouping)
@@ -112,7 +112,7 @@ def _compute(run: Run, model: Model, seed: int, n_controls: int, fresh: bool, wa
     with watcher.stage("evidence") as said:
         units = units_of(graph)
         evidence = domain.evidence(model, units)
-        group_of = {unit: name for name, members in grouping.groups.items() for unit in members}
+        group_of = {u: name for name, members in grouping.groups.items() if name != "silent" for u in members}
         operands = ("first operand", "second operand")
         shown = {str(e.feature): build_unit(e, group_of.get(e.feature), operands) for e in evidence}
         run.write_json("units.json", shown)
@@ -183,7 +183,7 @@ def group_shares(grouping: Grouping, units: UnitScores, last: int, claim_of: Map
             "share_influence": units.share(here & np.isin(np.arange(len(features)), _places(features, members))),
         }
         for name, members in grouping.groups.items()
-        if name != "silent"
+        if members and name != "silent"
     ]
 
 

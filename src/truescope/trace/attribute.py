@@ -214,12 +214,14 @@ def _left_out(sources: Sources, explorer: Explorer, pruned: Pruned, scores: np.n
     explored = int(explorer.rows.has_row[:n_units].sum())
     kept_units = int(pruned.keep[:n_units].sum())
     others = np.arange(n_units, len(sources))
-    return {
+    counts = {
         "active_units": n_units,
         "unexplored_units": n_units - explored,
         "pruned_units": explored - kept_units,
         "pruned_other_nodes": int(((scores[others] > 0) & ~pruned.keep[others]).sum()),
         "pruned_edges": pruned.n_pruned_edges,
+    }
+    return {name: float(count) for name, count in counts.items()} | {
         "error_influence": pruned.error,
         "unexplored_influence": pruned.unexplored,
         "pruned_influence": pruned.pruned,

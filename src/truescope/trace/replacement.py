@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -33,6 +33,7 @@ class Units:
     """h of each unit, from the unmodified model's run."""
 
 
+@runtime_checkable
 class LocalReplacement(Protocol):
     """A replacement on one prompt: what is active, which way it looks, and what it writes."""
 
@@ -63,6 +64,7 @@ class LocalReplacement(Protocol):
         ...
 
 
+@runtime_checkable
 class Replacement(Protocol):
     """A dictionary in the MLPs' place, for any prompt."""
 

@@ -52,7 +52,21 @@ class Learner:
         W_enc = x / x.norm(dim=1, keepdim=True).clamp(min=1e-6)
         W_dec = torch.cat([self.outputs[s](sample[s][chosen]) for s in written], dim=1)
         W_dec = W_dec + 1e-3 * torch.randn(W_dec.shape, generator=generator)
+        import os
+        if os.environ.get("INIT") == "random":
+            W_dec = torch.randn(W_dec.shape, generator=generator)
+            W_enc = torch.randn(W_enc.shape, generator=generator)
+            normalise_rows_(W_enc)
+        if os.environ.get("INIT") == "mixed":
+            W_enc = torch.randn(W_enc.shape, generator=generator)
+            normalise_rows_(W_enc)
+            # what y does along a random direction of x
+            xs, ys = self.inputs[reads](sample[reads]), torch.cat([self.outputs[s](sample[s]) for s in written], 1)
+            W_dec = (W_enc @ xs.T) .relu() @ ys / n_sample + 0.1 * torch.randn(W_dec.shape, generator=generator) 
         normalise_rows_(W_dec)
+        xs, ys = self.inputs[reads](sample[reads][:2048]), torch.cat([self.outputs[s](sample[s][:2048]) for s in written], 1)
+        out = sparse_map(xs, W_enc, torch.zeros(n), W_dec, k=self.config.k)
+        W_enc = W_enc * float((out * ys).sum() / out.square().sum())
         d = W_dec.shape[1] // len(written)
         return Weights(
             W_enc=W_enc.clone(),

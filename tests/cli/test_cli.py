@@ -1,0 +1,93 @@
+"""The command line: exit statuses, what goes to which stream, and help that loads nothing heavy."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from truescope.cli.main import COMMANDS, main
+
+HEAVY = ("torch", "numpy", "jaxtyping", "transformers", "scipy")
+
+
+@pytest.mark.parametrize("command", ["", *COMMANDS])
+def test_help_loads_nothing_heavy(command: str) -> None:
+    code = (
+        "import sys; from truescope.cli.main import main; main(sys.argv[1:]);"
+        f"print([m for m in {HEAVY} if m in sys.modules], file=sys.stderr)"
+    )
+    words = [command, "--help"] if command else ["--help"]
+    done = subprocess.run([sys.executable, "-c", code, *words], capture_output=True, text=True, check=True)
+    assert done.stderr.strip() == "[]"
+    assert "Usage: truescope" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("words", "status", "says"),
+    [
+        (["tarce", "x"], 2, "trace"),
+        (["trace"], 2, "PROMPT"),
+        (["trace", "1+1=", "--max-units", "many"], 2, "max-units"),
+        (["trace", ""], 1, "empty"),
+        (["trace", "1+1=", "--model", "no/such/folder"], 1, "no/such/folder"),
+        (["trace", "1+1=", "--dictionary", "nuerons"], 2, "did you mean neurons?"),
+        (["trace", "1+1=", "--text", "none.txt"], 2, "no text file"),
+        (["serve", "abc"], 1, "abc"),
+        (["serve"], 1, "truescope demo"),
+        (["demo", "--n-controls", "3"], 2, "too few"),
+        (["sites", "no-such-model"], 1, "no-such-model"),
+    ],
+)
+def test_what_is_asked_for_wrongly_is_said_on_stderr(
+    words: list[str], status: int, says: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(words) == status
+    printed = capsys.readouterr()
+    assert says in printed.err and printed.out == ""
+
+
+def test_doctor_tells_versions_and_the_stores_place(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["doctor", "--json"]) == 0
+    facts = json.loads(capsys.readouterr().out)
+    assert facts["store"]["folder"] == os.environ["TRUESCOPE_HOME"]
+    assert facts["versions"]["torch"] and facts["unmet_requirements"] == []
+    assert main(["doctor"]) == 0
+    assert "torch" in capsys.readouterr().out
+
+
+def test_sites_as_json(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["sites", "addition", "--json"]) == 0
+    assert "logits" in json.loads(capsys.readouterr().out)["sites"]
+
+
+def test_version(capsys: pytest.CaptureFixture[str]) -> None:
+    from truescope import __version__
+
+    assert main(["--version"]) == 0
+    assert capsys.readouterr().out.strip() == __version__
+
+
+def test_ctrl_c_ends_with_130_and_keeps_what_was_finished(tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    command = [sys.executable, "-m", "truescope", "demo", "--json"]
+    running = subprocess.Popen(
+        command,
+        env=os.environ | {"TRUESCOPE_HOME": str(home), "OMP_NUM_THREADS": "1"},
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    deadline = time.monotonic() + 120
+    while not list(home.glob("runs/demo/*/graph")) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    running.send_signal(signal.SIGINT)
+    said = running.communicate(timeout=60)[1]
+    assert running.returncode == 130
+    assert "goes on from there" in said and "Traceback" not in said
+    assert list(home.glob("runs/demo/*/graph/graph.json"))

@@ -1,0 +1,89 @@
+"""Tracing a real pretrained model, and every way in which a trace can be asked for wrongly."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from truescope.cli.main import main
+from truescope.core.errors import PromptError, UsageError
+from truescope.pipelines import describe_sites, find_page, list_runs, trace
+from truescope.store import Store
+
+STORY = "Once upon a time, there was a little girl named"
+
+
+def test_the_story_model_says_lily_and_every_edge_is_accounted_for(
+    stories260k: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["trace", STORY, "--model", str(stories260k), "--max-units", "256", "--json"]) == 0
+    summary = json.loads(capsys.readouterr().out)
+    assert summary["top_logits"][0]["token"].strip() == "Lily"
+    assert summary["top_logits"][0]["probability"] == pytest.approx(0.926, abs=5e-4)
+    assert summary["graph"]["closure_gap"] <= 1e-5
+    assert "claims" not in summary
+    assert find_page() == Store.open().find(summary["run"]["id"]).folder
+
+
+def test_examples_come_from_the_text_that_is_given(stories260k: Path, tmp_path: Path) -> None:
+    (tmp_path / "a.jsonl").write_text('"Lily was a little girl. She loved her dog."\n{"text": "Tim had a red ball."}\n')
+    report = trace(STORY, stories260k, max_units=64, text=tmp_path / "a.jsonl")
+    units = json.loads((report.folder / "units.json").read_text())
+    seen = {token.strip() for unit in units.values() for example in unit["examples"] for token in example["tokens"]}
+    assert {"Lily", "Tim"} <= seen and "named" not in seen
+
+
+def test_the_same_inputs_are_loaded_and_not_computed_again() -> None:
+    first = trace("12+34=")
+    assert first.graph.top_logits[0][0] == "46"
+    written = (first.folder / "view.json").stat().st_mtime_ns
+    assert trace("12+34=").folder == first.folder
+    assert (first.folder / "view.json").stat().st_mtime_ns == written
+    assert trace("12+34=", max_targets=1, probability=0.5).folder != first.folder
+    assert len(list_runs()) == 2
+    assert trace("12+34=", fresh=True).graph.n_edges == first.graph.n_edges
+    assert (first.folder / "view.json").stat().st_mtime_ns > written
+
+
+def test_a_trace_that_was_killed_goes_on_where_it_stopped(monkeypatch: pytest.MonkeyPatch) -> None:
+    import truescope.pipelines.trace as module
+
+    def stop(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(module, "build_view", stop)
+        with pytest.raises(KeyboardInterrupt):
+            trace("12+35=")
+    monkeypatch.setattr(module, "trace_graph", stop)  # would stop again if the graph were traced again
+    assert trace("12+35=").graph.top_logits[0][0] == "47"
+
+
+def test_targets_can_be_chosen() -> None:
+    report = trace("36+59=", targets=["94", "95"])
+    logits = [node for node in report.graph.nodes if node.kind == "logit"]
+    assert {node.index for node in logits} == {94, 95}
+
+
+@pytest.mark.parametrize(
+    ("call", "error"),
+    [
+        (lambda: trace(""), PromptError),
+        (lambda: trace("  \n "), PromptError),
+        (lambda: trace("1+" * 400 + "1="), PromptError),
+        (lambda: trace("36+59=", dictionary="neuron"), UsageError),
+        (lambda: trace("36+59=", node_threshold=1.5), UsageError),
+        (lambda: trace("36+59=", targets=["ninety-five apples"]), PromptError),
+    ],
+)
+def test_a_trace_asked_for_wrongly_is_refused(call, error) -> None:
+    with pytest.raises(error):
+        call()
+    assert not list(Store.open().path.glob("runs/*/*/graph"))
+
+
+def test_sites_of_the_built_in_world() -> None:
+    facts = describe_sites("addition")
+    assert facts["family"] == "gpt2" and "resid_mid.0 … resid_mid.1" in facts["sites"]
