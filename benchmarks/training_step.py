@@ -1,6 +1,6 @@
 """A training step against one forward product of the encoder, and against the peers, in turn in one run.
 
-    python benchmarks/training_step.py [--repeats 9] [--threads 2] [--size d512|d64]
+    python benchmarks/training_step.py [--repeats 9] [--threads 2] [--clock wall|cpu] [--size d512|d64]
 
 A step is everything between two batches: encoder product, top-k, decode, loss, all gradients, Adam, unit atoms, the
 count of silent tokens. The floor is the bare product x W_encᵀ into storage that is already there. Peers are found by
@@ -8,7 +8,8 @@ TRUESCOPE_PEERS (see make_peers.sh); each is a process of its own that waits whi
 round runs the floor, our step, our step with AuxK (half of the features dead), and each peer's two steps, once each.
 
 A ratio is given twice: of the fastest rounds, which a shared machine disturbs least, and as the median over rounds of
-the ratio within a round, with its quartiles.
+the ratio within a round, with its quartiles. On a machine that others use, `--threads 1 --clock cpu` counts the
+seconds of CPU instead: there, threads that wait for each other measure the scheduler.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -58,13 +60,10 @@ def machine(threads: int) -> dict[str, object]:
     }
 
 
-def timed(function: Callable[[], object]) -> float:
-    start = time.perf_counter()
-    function()
-    return time.perf_counter() - start
+CLOCKS = {"wall": time.perf_counter, "cpu": time.process_time}
 
 
-def ours(d: int, n: int, k: int, batch: int) -> dict[str, Callable[[], float]]:
+def ours(d: int, n: int, k: int, batch: int, clock: str) -> dict[str, Callable[[], float]]:
     """The floor and our two steps, each a function that returns its seconds."""
     torch.manual_seed(0)
     x = torch.randn(batch, d)
@@ -82,6 +81,11 @@ def ours(d: int, n: int, k: int, batch: int) -> dict[str, Callable[[], float]]:
         optimiser.normalise_rows_(weights.W_dec)
         optimiser.count_silence_(silent, loss.codes)
 
+    def timed(function: Callable[[], object]) -> float:
+        start = CLOCKS[clock]()
+        function()
+        return CLOCKS[clock]() - start
+
     return {
         "floor": lambda: timed(lambda: torch.mm(x, weights.W_enc.T, out=product)),
         "step": lambda: timed(lambda: step(None)),
@@ -92,10 +96,10 @@ def ours(d: int, n: int, k: int, batch: int) -> dict[str, Callable[[], float]]:
 class Peer:
     """A peer's process, which runs a step when it is told to."""
 
-    def __init__(self, python: Path, name: str, size: dict[str, int], threads: int) -> None:
+    def __init__(self, python: Path, name: str, size: dict[str, int], threads: int, clock: str) -> None:
         words = [str(size[key]) for key in ("d", "n", "k", "batch")]
         self.process = subprocess.Popen(
-            [str(python), str(HERE / "training_step_peer.py"), name, *words, str(threads)],
+            [str(python), str(HERE / "training_step_peer.py"), name, *words, str(threads), clock],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
@@ -122,7 +126,7 @@ class Peer:
         self.process.wait()
 
 
-def start_peers(size: dict[str, int], threads: int) -> tuple[dict[str, Peer], dict[str, str]]:
+def start_peers(size: dict[str, int], threads: int, clock: str) -> tuple[dict[str, Peer], dict[str, str]]:
     """The peers that run here, and why the others were skipped."""
     folder = os.environ.get("TRUESCOPE_PEERS")
     peers, skipped = {}, {}
@@ -132,7 +136,7 @@ def start_peers(size: dict[str, int], threads: int) -> tuple[dict[str, Peer], di
             skipped[name] = "TRUESCOPE_PEERS is not set" if folder is None else f"no {name}/bin/python in it"
             continue
         try:
-            peers[name] = Peer(python, name, size, threads)
+            peers[name] = Peer(python, name, size, threads, clock)
         except (OSError, RuntimeError) as error:
             skipped[name] = str(error)
     return peers, skipped
@@ -145,11 +149,11 @@ def ratio(above: list[float], below: list[float]) -> dict[str, float]:
     return {name: round(number, 3) for name, number in numbers.items()}
 
 
-def measure(name: str, repeats: int, threads: int) -> dict[str, object]:
+def measure(name: str, repeats: int, threads: int, clock: str) -> dict[str, Any]:
     """All rounds at one size."""
     size = SIZES[name]
-    peers, skipped = start_peers(size, threads)
-    runs = ours(**size)
+    peers, skipped = start_peers(size, threads, clock)
+    runs = ours(**size, clock=clock)
     for peer_name, peer in peers.items():
         for what in ("step", "auxk"):
             runs[f"{peer_name} {what}"] = lambda peer=peer, what=what: peer.run(what)
@@ -179,13 +183,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--repeats", type=int, default=9)
     parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--clock", choices=CLOCKS, default="wall")
     parser.add_argument("--size", choices=SIZES, action="append")
     parser.add_argument("--out", type=Path, default=HERE / "results" / "training_step.json")
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
-    report: dict[str, object] = {"machine": machine(options.threads), "repeats": options.repeats}
+    report: dict[str, Any] = {"machine": machine(options.threads), "repeats": options.repeats, "clock": options.clock}
     for name in options.size or SIZES:
-        result = report[name] = measure(name, options.repeats, options.threads)
+        result = report[name] = measure(name, options.repeats, options.threads, options.clock)
         print(f"{name} {SIZES[name]}")
         for key, numbers in result["ratios"].items():
             print(f"  {key:28}", *(f"{word} {number:6.2f}" for word, number in numbers.items()))

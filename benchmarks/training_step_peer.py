@@ -1,6 +1,6 @@
 """One training step of a peer, on demand: run by its own interpreter, it imports nothing of ours.
 
-    python training_step_peer.py PEER D N K B THREADS
+    python training_step_peer.py PEER D N K B THREADS wall|cpu
 
 For each line read, `step` or `auxk` (half of the features dead), it runs one step and prints its seconds.
 """
@@ -75,7 +75,8 @@ def sparsify(d: int, n: int, k: int) -> Callable[[torch.Tensor, bool], None]:
 
 def main() -> None:
     peer = sys.argv[1]
-    d, n, k, batch, threads = map(int, sys.argv[2:])
+    d, n, k, batch, threads = map(int, sys.argv[2:7])
+    clock = {"wall": time.perf_counter, "cpu": time.process_time}[sys.argv[7]]
     torch.set_num_threads(threads)
     torch.manual_seed(0)
     x = torch.randn(batch, d)
@@ -83,9 +84,9 @@ def main() -> None:
         step = {"sae-lens": sae_lens, "sparsify": sparsify}[peer](d, n, k)
     print("ready", flush=True)
     for line in sys.stdin:
-        start = time.perf_counter()
+        start = clock()
         step(x, line.strip() == "auxk")
-        print(time.perf_counter() - start, flush=True)
+        print(clock() - start, flush=True)
 
 
 if __name__ == "__main__":

@@ -7,6 +7,8 @@ import json
 import os
 import pickle
 import shutil
+import socket
+import time
 from pathlib import Path
 
 import pytest
@@ -97,6 +99,19 @@ def test_a_hub_name_out_of_reach_is_one_clear_error(folder: Path, monkeypatch: p
     assert "no folder 'storiess', and the hub did not give" in said
     assert "did you mean stories" in said
     assert "Traceback" not in said and len(said.splitlines()) <= 4
+
+
+def test_a_hub_that_refuses_is_told_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.socket() as server:
+        # Bound but not listening: a connection is refused.
+        server.bind(("127.0.0.1", 0))
+        monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)
+        monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", f"http://127.0.0.1:{server.getsockname()[1]}")
+        monkeypatch.setattr("truescope.models.load.getproxies", dict)
+        start = time.monotonic()
+        with pytest.raises(ModelError, match=r"no folder 'some/model', and the hub did not give(.|\n)*refused"):
+            Model.from_pretrained("some/model")
+        assert time.monotonic() - start < 5
 
 
 def test_files_that_are_missing_or_damaged(folder: Path) -> None:

@@ -65,6 +65,8 @@ def test_every_edge_is_the_one_on_paper() -> None:
     for row, logit in enumerate(found.logits, start=9):
         edges[row, found.columns("token")] = mixed[2] @ unembed[logit]
         for i in range(3):
-            edges[row, found.columns("unit", layer=0, position=2, index=i)] = a[2, i] * (unembed[logit] @ w["down"][:, i])
+            edges[row, found.columns("unit", layer=0, position=2, index=i)] = a[2, i] * (
+                unembed[logit] @ w["down"][:, i]
+            )
     np.testing.assert_allclose(found.edges, edges, rtol=1e-4, atol=1e-6)
     assert np.count_nonzero(edges) > 20

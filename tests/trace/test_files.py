@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 from safetensors.numpy import load_file, save_file
-from small_models import small_model, small_tokens
 
+from small_models import small_model, small_tokens
 from truescope.core.errors import GraphError
 from truescope.core.graphs import Graph
 from truescope.trace import load_graph, load_units, save_graph, trace_graph

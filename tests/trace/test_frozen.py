@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 import torch
-from small_models import VARIANTS, small_model, small_tokens
 
+from small_models import VARIANTS, small_model, small_tokens
 from truescope.core.sites import Site
 from truescope.models.frozen import freeze, linear_norm
 
@@ -28,7 +28,7 @@ def test_values_do_not_change_under_padding(variant: str, side: str) -> None:
     model, tokens = small_model(variant), small_tokens(1)[0]
     model.use_eager("a test compares with the frozen run")
     mask = torch.ones(1, 7, dtype=torch.long)
-    mask[0, :2 if side == "left" else 7] = 0
+    mask[0, : 2 if side == "left" else 7] = 0
     mask[0, 2:5] = 1
     if side == "right":
         mask[0, :2] = 1

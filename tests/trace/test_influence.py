@@ -11,7 +11,9 @@ from scipy import sparse
 from truescope.trace.rows import Block, Rows, gaps, influence
 
 
-def _random(seed: int, n_layers: int = 4, width: int = 6, n_inputs: int = 5, n_logits: int = 3) -> tuple[Rows, np.ndarray]:
+def _random(
+    seed: int, n_layers: int = 4, width: int = 6, n_inputs: int = 5, n_logits: int = 3
+) -> tuple[Rows, np.ndarray]:
     """Rows with units in layers over some inputs, and the same edges as a dense matrix, rows the targets."""
     rng = np.random.default_rng(seed)
     n_units = n_layers * width

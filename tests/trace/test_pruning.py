@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
-from small_models import small_model, small_tokens
 from strange import StrangeReplacement
 
+from small_models import small_model, small_tokens
 from truescope.core.errors import UsageError
 from truescope.core.graphs import Graph, NodeKind
 from truescope.trace import Trace, trace_graph

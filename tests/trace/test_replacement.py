@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from small_models import small_model, small_tokens
 from strange import StrangeReplacement
 from whole import whole
 
+from small_models import small_model, small_tokens
 from truescope.core.errors import FamilyError
 from truescope.models.frozen import freeze
 from truescope.trace import LocalReplacement, NeuronReplacement, Replacement

@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from small_models import small_model, small_tokens
 
+from small_models import small_model, small_tokens
 from truescope.core.errors import PromptError, UsageError
 from truescope.models import Model
 from truescope.trace.record import record

@@ -141,9 +141,7 @@ def _decode(weights: Weights, codes: Codes, n_written: int) -> tuple[Tensor, ...
     return kernels.sparse_decode(codes, weights.W_dec).chunk(n_written, dim=1)
 
 
-def _auxiliary(
-    weights: Weights, dead: Codes, residual: Tensor, aux: AuxK | None, x: Tensor
-) -> tuple[Tensor, Branch]:
+def _auxiliary(weights: Weights, dead: Codes, residual: Tensor, aux: AuxK | None, x: Tensor) -> tuple[Tensor, Branch]:
     assert aux is not None
     codes = dead.with_values(dead.values.relu())
     error = residual - kernels.sparse_decode(codes, weights.W_dec)

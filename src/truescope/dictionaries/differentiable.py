@@ -19,7 +19,9 @@ from truescope.dictionaries.gradients import Weights, pre_activations
 
 class _Sparse(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, x: Tensor, W_enc: Tensor, b_enc: Tensor, W_dec: Tensor, k: int, theta: Tensor | None) -> Tensor:
+    def forward(
+        ctx: Any, x: Tensor, W_enc: Tensor, b_enc: Tensor, W_dec: Tensor, k: int, theta: Tensor | None
+    ) -> Tensor:
         parts = []
         for block in pre_activations(Weights(W_enc, b_enc, W_dec, W_dec[0]), x):
             parts.append(kernels.from_top_k(*kernels.top_k(block, k)) if theta is None else kernels.above(block, theta))

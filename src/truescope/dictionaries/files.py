@@ -172,5 +172,7 @@ def _check_finite(tensors: dict[str, Tensor], where: str) -> None:
         if not bool(torch.isfinite(tensor).all()):
             n_bad = int((~torch.isfinite(tensor)).sum())
             raise DictionaryError(
-                f"{where}: {name} has {n_bad} values that are NaN or infinite", why="a training that diverged", fix=_AGAIN
+                f"{where}: {name} has {n_bad} values that are NaN or infinite",
+                why="a training that diverged",
+                fix=_AGAIN,
             )

@@ -1,6 +1,6 @@
 """Simple numbers about a dictionary: unexplained variance, how many features are active, and which never are.
 
-    FVU[s] = Σ ‖y − ŷ‖² / Σ ‖y − ȳ‖²      1 is what predicting the mean reaches; ȳ is the mean of the same tokens
+FVU[s] = Σ ‖y − ŷ‖² / Σ ‖y − ȳ‖²      1 is what predicting the mean reaches; ȳ is the mean of the same tokens
 """
 
 from __future__ import annotations
@@ -73,7 +73,9 @@ def measure(dictionary: Dictionary, batches: Iterable[Mapping[Site, Float[Tensor
     )
 
 
-def pca_fvu(train: Float[Tensor, "train_pos d"], test: Float[Tensor, "test_pos d"], ranks: Iterable[int]) -> list[float]:
+def pca_fvu(
+    train: Float[Tensor, "train_pos d"], test: Float[Tensor, "test_pos d"], ranks: Iterable[int]
+) -> list[float]:
     """The FVU on ``test`` of the best rank-r linear reconstruction of ``train``, for each rank: the dense baseline."""
     mean = train.double().mean(0)
     centred = train.double() - mean

@@ -1,8 +1,8 @@
 """What a dictionary does to a value before its encoder reads it, written down and held like a norm in graphs.
 
-    none     x̃ = x
-    affine   x̃ = (x − mean) / scale          mean [d] and scale (one number) of the training data
-    token    x̃ = (x − mean_d x) / σ(x)       over the width d, at each position; σ² = mean_d (x − mean_d x)² + 1e-10
+none     x̃ = x
+affine   x̃ = (x − mean) / scale          mean [d] and scale (one number) of the training data
+token    x̃ = (x − mean_d x) / σ(x)       over the width d, at each position; σ² = mean_d (x − mean_d x)² + 1e-10
 """
 
 from __future__ import annotations

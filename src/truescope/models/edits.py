@@ -77,27 +77,21 @@ def bind(intervention: Intervention, shape: tuple[int, ...]) -> Edit:
     positions, units = _positions(intervention, shape[-2]), _units(intervention, shape[-1])
     chosen = tuple(n if i is None else len(i) for n, i in zip(shape[-2:], (positions, units), strict=True))
     region = (*shape[:-2], *chosen)
-
-    def ready(raw: Any, infinite: bool = False) -> torch.Tensor:
-        value = _tensor(intervention, raw, infinite)
+    raw = () if kind == "ablate_zero" else _bounds(intervention) if kind == "clamp" else (intervention.value,)
+    values = []
+    for item in raw:
+        value = _tensor(intervention, item, infinite=kind == "clamp" or site.kind == "logits")
         for axis, index, n in ((-2, positions, shape[-2]), (-1, units, shape[-1])):
             if index is not None and value.dim() >= -axis and value.shape[axis] == n != len(index):
                 value = value.index_select(axis, torch.tensor(index, dtype=torch.long, device=value.device))
         _check_shape(intervention, value, region, shape)
-        return value
-
-    values: tuple[torch.Tensor, ...] = ()
-    if kind == "clamp":
-        low, high = (ready(bound, infinite=True) for bound in _bounds(intervention))
-        values = (low, high)
-        if bool((low > high).any()):
-            raise InterventionError(f"clamp at {site} has its lower bound above its upper one", fix="write (low, high)")
-    elif kind != "ablate_zero":
-        values = (ready(intervention.value, infinite=site.kind == "logits"),)
+        values.append(value)
+    if kind == "clamp" and bool((values[0] > values[1]).any()):
+        raise InterventionError(f"clamp at {site} has its lower bound above its upper one", fix="write (low, high)")
     if kind == "project_out":
         _check_direction(intervention, values[0], shape[-1])
     index = [None if i is None else torch.tensor(i, dtype=torch.long) for i in (positions, units)]
-    return Edit(intervention, index[0], index[1], values)
+    return Edit(intervention, index[0], index[1], tuple(values))
 
 
 def _positions(intervention: Intervention, n: int) -> list[int] | None:

@@ -55,7 +55,7 @@ class Pulled:
     """What a stage's transposed map gave: the gradient below the stage (None at the bottom) and at each of its leaves."""
 
     below: Float[torch.Tensor, "rows pos d_model"] | None
-    leaves: list[tuple[Leaf, Float[torch.Tensor, "rows pos width"]]]
+    leaves: list[tuple[Leaf, Float[torch.Tensor, "rows pos _"]]]
 
 
 class FrozenRun:

@@ -7,16 +7,21 @@ the shards an index names. Nothing here unpickles freely: a `pytorch_model.bin` 
 from __future__ import annotations
 
 import json
+import logging
 import os
 import pickle
+import socket
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
+from urllib.request import getproxies
 
 import torch
+from huggingface_hub import constants, try_to_load_from_cache
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, PreTrainedModel
 from transformers.utils import logging as hf_logging
 
@@ -188,6 +193,8 @@ def _truncated(path: Path, size: int, expected: int) -> ModelError:
 
 def _load_weights(source: str, local: bool, device_map: Any, options: dict[str, Any]) -> PreTrainedModel:
     try:
+        if not local:
+            _check_reach(source, options.get("revision"))
         AutoConfig.from_pretrained(source, **{k: v for k, v in options.items() if k == "revision"})
         placement, device = _placement(device_map)
         loaded: Any = AutoModelForCausalLM.from_pretrained(
@@ -235,18 +242,33 @@ def _placement(device_map: Any) -> tuple[Any, torch.device | None]:
 
 def _load_error(source: str, local: bool, error: Exception) -> ModelError:
     why = f"{type(error).__name__}: {str(error).strip().splitlines()[0] if str(error).strip() else 'no message'}"
-    if isinstance(error, ImportError) and "accelerate" in str(error):
+    if "accelerate" in str(error):
         return ModelError(
             "placing a model on several devices needs accelerate", fix="pip install accelerate, or name one device"
         )
     if local:
         return ModelError(f"transformers cannot load the model in {source!r}", why=why, fix=_local_fix(error))
-    here = _siblings(Path(source).absolute())
+    folder = Path(source).absolute()
+    here = f"; {_siblings(folder)}" if folder.parent.is_dir() else ""
     return ModelError(
         f"there is no folder {source!r}, and the hub did not give a model of that name",
         why=why,
-        fix=f"see the name and the network; a private model needs `hf auth login`; {here}",
+        fix=f"see the name and the network; a private model needs `hf auth login`{here}",
     )
+
+
+def _check_reach(name: str, revision: str | None) -> None:
+    """See at once that the hub cannot be reached: the hub's client would try for half a minute."""
+    if (
+        constants.HF_HUB_OFFLINE
+        or getproxies()
+        or isinstance(try_to_load_from_cache(name, "config.json", revision=revision), str)
+    ):
+        return
+    address = urlsplit(constants.ENDPOINT)
+    port = address.port or (443 if address.scheme == "https" else 80)
+    with socket.create_connection((address.hostname or "", port), timeout=10):
+        pass
 
 
 def _local_fix(error: Exception) -> str:
@@ -272,7 +294,9 @@ def _load_tokenizer(source: str, local: bool, revision: str | None) -> tuple[Any
 @contextmanager
 def _quiet() -> Iterator[None]:
     """transformers without its bars, warnings and advice, for the length of a load."""
-    verbosity, bars = hf_logging.get_verbosity(), hf_logging.is_progress_bar_enabled()
+    hub = logging.getLogger("huggingface_hub")
+    level, verbosity, bars = hub.level, hf_logging.get_verbosity(), hf_logging.is_progress_bar_enabled()
+    hub.setLevel(logging.ERROR)
     hf_logging.set_verbosity_error()
     hf_logging.disable_progress_bar()
     try:
@@ -280,6 +304,7 @@ def _quiet() -> Iterator[None]:
             warnings.simplefilter("ignore")
             yield
     finally:
+        hub.setLevel(level)
         hf_logging.set_verbosity(verbosity)
         if bars:
             hf_logging.enable_progress_bar()

@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import torch
@@ -128,7 +129,7 @@ class Pass:
             else:
                 writers[key] = code = CodeEdit(dictionary, site, [edit])
                 for other in written - {site}:
-                    self._at(other).append(lambda x, code=code, other=other: code.write(other, x))
+                    self._at(other).append(partial(code.write, other))
         # A code that is written elsewhere is taken after the direct edits of the site it reads.
         for (_, site), code in writers.items():
             self._at(site).append(code)
@@ -188,7 +189,7 @@ class Pass:
             for site in self.touched:
                 if site.kind == "attn_pattern":
                     module = self.parts.attention(int(site.layer or 0))
-                    steps[module] = AttentionStep(edit=lambda pattern, site=site: self.visit(site, pattern))
+                    steps[module] = AttentionStep(edit=partial(self.visit, site))
                 elif site.kind == "resid_mid":
                     self._hook_resid_mid(stack, site)
                 elif site.kind != "logits":
@@ -201,12 +202,12 @@ class Pass:
         parts, layer = self.parts, int(site.layer or 0)
         inputs = {"resid_pre": parts.block, "attn_z": parts.o_proj, "mlp_in": parts.mlp, "mlp_neurons": parts.down}
         if site.kind in inputs:
-            _on_input(stack, inputs[site.kind](layer), lambda x: self.visit(site, x))
+            _on_input(stack, inputs[site.kind](layer), partial(self.visit, site))
         elif site.kind == "pos_embed":
             # Position embeddings come once for the whole batch.
             _on_output(stack, parts.pos_embed, lambda x: self.visit(site, x.expand(self.batch, -1, -1)))
         else:
-            _on_output(stack, self._output(site), lambda x: self.visit(site, x))
+            _on_output(stack, self._output(site), partial(self.visit, site))
 
     def _output(self, site: Site) -> nn.Module | None:
         parts, layer = self.parts, int(site.layer or 0)
@@ -218,48 +219,48 @@ class Pass:
 
     def _hook_resid_mid(self, stack: ExitStack, site: Site) -> None:
         layer = int(site.layer or 0)
-
-        def keep(x: torch.Tensor) -> torch.Tensor:
-            self._residuals[layer] = x
-            return x
-
-        def edit(attn_out: torch.Tensor) -> torch.Tensor:
-            middle = self._residuals.pop(layer) + attn_out
-            edited = middle
-            for operation in self.operations[site]:
-                edited = operation(edited)
-            return attn_out if edited is middle else attn_out + (edited - middle)
-
-        def read(x: torch.Tensor) -> torch.Tensor:
-            self.values[site] = x
-            return x
-
         if site in self.operations:
-            _on_input(stack, self.parts.block(layer), keep)
-            _on_output(stack, self._output(Site("attn_out", layer)), edit)
+            _on_input(stack, self.parts.block(layer), partial(self._keep_residual, layer))
+            _on_output(stack, self._output(Site("attn_out", layer)), partial(self._edit_middle, site))
         if site in self.reads:
-            _on_input(stack, self.parts.pre_mlp_norm(layer), read)
+            _on_input(stack, self.parts.pre_mlp_norm(layer), partial(self._read, site))
+
+    def _keep_residual(self, layer: int, x: torch.Tensor) -> torch.Tensor:
+        self._residuals[layer] = x
+        return x
+
+    def _edit_middle(self, site: Site, attn_out: torch.Tensor) -> torch.Tensor:
+        middle = self._residuals.pop(int(site.layer or 0)) + attn_out
+        edited = middle
+        for operation in self.operations[site]:
+            edited = operation(edited)
+        return attn_out if edited is middle else attn_out + (edited - middle)
+
+    def _read(self, site: Site, x: torch.Tensor) -> torch.Tensor:
+        self.values[site] = x
+        return x
 
 
 def _on_input(stack: ExitStack, module: nn.Module, change: Operation) -> None:
-    def hook(module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, Any] | None:
-        x = args[0] if args else kwargs["hidden_states"]
-        new = change(x)
-        if new is x:
-            return None
-        return ((new, *args[1:]), kwargs) if args else (args, kwargs | {"hidden_states": new})
-
-    stack.callback(module.register_forward_pre_hook(hook, with_kwargs=True).remove)
+    stack.callback(module.register_forward_pre_hook(partial(_enter, change), with_kwargs=True).remove)
 
 
 def _on_output(stack: ExitStack, module: nn.Module | None, change: Operation) -> None:
     assert module is not None
+    stack.callback(module.register_forward_hook(partial(_leave, change)).remove)
 
-    def hook(module: nn.Module, args: tuple[Any, ...], output: Any) -> Any:
-        x = output[0] if isinstance(output, tuple) else output
-        new = change(x)
-        if new is x:
-            return None
-        return (new, *output[1:]) if isinstance(output, tuple) else new
 
-    stack.callback(module.register_forward_hook(hook).remove)
+def _enter(change: Operation, module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    x = args[0] if args else kwargs["hidden_states"]
+    new = change(x)
+    if new is x:
+        return None
+    return ((new, *args[1:]), kwargs) if args else (args, kwargs | {"hidden_states": new})
+
+
+def _leave(change: Operation, module: nn.Module, args: tuple[Any, ...], output: Any) -> Any:
+    x = output[0] if isinstance(output, tuple) else output
+    new = change(x)
+    if new is x:
+        return None
+    return (new, *output[1:]) if isinstance(output, tuple) else new

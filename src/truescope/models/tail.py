@@ -12,6 +12,7 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import torch
@@ -68,34 +69,27 @@ class Tail:
             seen = self._fresh_cache(None)
             self._calls: list[_Call] = []
             self._start: dict[Site, torch.Tensor] = {}
-            for layer in range(self.parts.n_layers):
-                handle = self.parts.block(layer).register_forward_pre_hook(self._keep(seen), with_kwargs=True)
-                stack.callback(handle.remove)
-            self._keep_output(stack, Site("embed"), self.parts.embed)
-            if self.parts.pos_embed is not None:
-                self._keep_output(stack, Site("pos_embed"), self.parts.pos_embed)
-            norm = self.parts.final_norm.register_forward_pre_hook(self._keep(seen), with_kwargs=True)
-            stack.callback(norm.remove)
+            entered = [*map(self.parts.block, range(self.parts.n_layers)), self.parts.final_norm]
+            for module in entered:
+                hook = module.register_forward_pre_hook(partial(self._keep, seen), with_kwargs=True)
+                stack.callback(hook.remove)
+            for kind, module in (("embed", self.parts.embed), ("pos_embed", self.parts.pos_embed)):
+                if module is not None:
+                    stack.callback(module.register_forward_hook(partial(self._keep_output, Site(kind))).remove)
             step = {k: v[:, last] for k, v in inputs.items() if k in ("input_ids", "position_ids")}
             if "attention_mask" in inputs:
                 step["attention_mask"] = inputs["attention_mask"]
             self.logits = hf(**step, past_key_values=seen, use_cache=True).logits[:, -1]
         self._check_unembedding()
 
-    def _keep(self, cache: Any) -> Callable[..., None]:
-        def hook(module: torch.nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-            rest = {key: value for key, value in kwargs.items() if args or key != "hidden_states"}
-            hidden = args[0] if args else kwargs["hidden_states"]
-            blank = [_CACHE if value is cache else value for value in args[1:]]
-            self._calls.append(_Call(hidden, tuple(blank), {k: _CACHE if v is cache else v for k, v in rest.items()}))
+    def _keep(self, cache: Any, module: torch.nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        rest = {key: value for key, value in kwargs.items() if args or key != "hidden_states"}
+        hidden = args[0] if args else kwargs["hidden_states"]
+        blank = [_CACHE if value is cache else value for value in args[1:]]
+        self._calls.append(_Call(hidden, tuple(blank), {k: _CACHE if v is cache else v for k, v in rest.items()}))
 
-        return hook
-
-    def _keep_output(self, stack: ExitStack, site: Site, module: torch.nn.Module) -> None:
-        def hook(module: torch.nn.Module, args: tuple[Any, ...], output: torch.Tensor) -> None:
-            self._start[site] = output.expand(self.batch, -1, -1)
-
-        stack.callback(module.register_forward_hook(hook).remove)
+    def _keep_output(self, site: Site, module: torch.nn.Module, args: tuple[Any, ...], output: torch.Tensor) -> None:
+        self._start[site] = output.expand(self.batch, -1, -1)
 
     def _check_unembedding(self) -> None:
         again = self.run()

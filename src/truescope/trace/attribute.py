@@ -129,7 +129,9 @@ def trace_graph(
 def _check(node_threshold: float, edge_threshold: float, max_units: int, batch: int | None) -> None:
     for name, value in (("node_threshold", node_threshold), ("edge_threshold", edge_threshold)):
         if not 0 < value <= 1:
-            raise UsageError(f"{name} is {value:g}", fix="a threshold is a share above 0, at most 1 (1 keeps everything)")
+            raise UsageError(
+                f"{name} is {value:g}", fix="a threshold is a share above 0, at most 1 (1 keeps everything)"
+            )
     if max_units < 0 or (batch is not None and batch < 1):
         raise UsageError(f"cannot explore {max_units} units in batches of {batch}", fix="give counts from 0 and 1 up")
 
@@ -172,8 +174,10 @@ def _graph(
     edges = pruned.edges.tocoo()
     p_top, top = torch.softmax(run.logits[-1].double(), -1).topk(min(10, model.n_vocab))
     special = set(getattr(model.tokenizer, "all_special_ids", None) or ())
-    text = prompt if prompt is not None else "".join(
-        s for s, i in zip(strings, run.tokens.tolist(), strict=True) if i not in special
+    text = (
+        prompt
+        if prompt is not None
+        else "".join(s for s, i in zip(strings, run.tokens.tolist(), strict=True) if i not in special)
     )
     return Graph(
         prompt=text,

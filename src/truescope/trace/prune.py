@@ -66,15 +66,12 @@ def prune(
 
 
 def top_share(scores: Float[np.ndarray, "n"], share: float) -> Bool[np.ndarray, "n"]:
-    """The fewest entries whose sum reaches ``share`` of the total; ties go to the first."""
-    order = np.argsort(-scores, kind="stable")
-    reached = np.cumsum(scores[order], dtype=np.float64)
-    mask = np.zeros(len(scores), bool)
-    if len(scores) and reached[-1] > 0:
-        # The last entries differ from the total by rounding alone.
-        n_top = int(np.searchsorted(reached, share * reached[-1] * (1 - 1e-12))) + 1
-        mask[order[:n_top]] = True
-        mask &= scores > 0
+    """The fewest entries whose sum reaches ``share`` of the total; ties go to the first. A share of 1 keeps all above 0."""
+    mask = scores > 0
+    if share < 1 and mask.any():
+        order = np.argsort(-scores, kind="stable")
+        reached = np.cumsum(scores[order], dtype=np.float64)
+        mask[order[int(np.searchsorted(reached, share * reached[-1])) + 1 :]] = False
     return mask
 
 

@@ -16,7 +16,7 @@ class TrainConfig:
 
     kind, n_features (of each site that is read), k (features kept at a position; with jumprelu the L0 to aim at)
     tokens          how many tokens the loop sees, batch tokens a step; epochs are reshuffled token by token
-    lr              None: 8e-4 · √(2048 / n_features), constant after a warm-up, then linearly to 0 over the last ``decay``
+    lr              None: 0.01 · √(1024 / n_features), constant after a warm-up, then linearly to 0 over the last ``decay``
     closed_loop     the share of steps, at the end, that also lower KL(model ‖ model with every MLP replaced)
     aux_coefficient weight of AuxK, over features silent for ``dead_after`` tokens
     unit_decoder    keep every decoder row at length one (in normalised outputs; for a CLT the row over all its layers)
@@ -35,17 +35,17 @@ class TrainConfig:
     normalisation: str = "affine"
     skip: bool = False
     site: str | None = None
-    tokens: int = 6_000_000
-    batch: int = 4096
+    tokens: int = 3_000_000
+    batch: int = 1024
     lr: float | None = None
     warmup: float = 0.02
     decay: float = 0.2
     closed_loop: float = 0.2
     closed_loop_weight: float = 1.0
-    closed_loop_tokens: int = 2048
+    closed_loop_tokens: int = 1024
     unit_decoder: bool = True
     aux_coefficient: float = 1 / 32
-    dead_after: int = 200_000
+    dead_after: int = 100_000
     bandwidth: float = 0.5
     l0_coefficient: float = 3e-3
     window: int = 512
@@ -94,7 +94,7 @@ class TrainConfig:
 
     def rate(self, step: int) -> float:
         """The learning rate of step ``step``, from 0."""
-        peak = self.lr if self.lr is not None else 8e-4 * math.sqrt(2048 / self.n_features)
+        peak = self.lr if self.lr is not None else 0.01 * math.sqrt(1024 / self.n_features)
         rise = min(1.0, (step + 1) / max(1, round(self.warmup * self.n_steps)))
         fall = min(1.0, (self.n_steps - step) / max(1, round(self.decay * self.n_steps)))
         return peak * min(rise, fall)

@@ -29,8 +29,8 @@ class Learner:
     """Made from a sample of the training data, whose means, sizes and directions it starts from.
 
     Feature j of a group begins at a token of the sample: its encoder row points along x̃, its decoder row along the ỹ
-    of all the sites it writes. So no feature begins far from the data, and few die. Source of the data-point start: the
-    closed form of a dictionary with k = 1 on the same tokens.
+    of all the sites it writes, both scaled so that the first reconstruction is of the right size. So every feature
+    begins where data are, and few die.
     """
 
     def __init__(self, config: TrainConfig, n_layers: int, sample: Sample, site: Site | None = None) -> None:
@@ -51,31 +51,30 @@ class Learner:
         x = self.inputs[reads](sample[reads][chosen])
         W_enc = x / x.norm(dim=1, keepdim=True).clamp(min=1e-6)
         W_dec = torch.cat([self.outputs[s](sample[s][chosen]) for s in written], dim=1)
+        # Tokens that occur twice must not stay twins.
         W_dec = W_dec + 1e-3 * torch.randn(W_dec.shape, generator=generator)
-        import os
-        if os.environ.get("INIT") == "random":
-            W_dec = torch.randn(W_dec.shape, generator=generator)
-            W_enc = torch.randn(W_enc.shape, generator=generator)
-            normalise_rows_(W_enc)
-        if os.environ.get("INIT") == "mixed":
-            W_enc = torch.randn(W_enc.shape, generator=generator)
-            normalise_rows_(W_enc)
-            # what y does along a random direction of x
-            xs, ys = self.inputs[reads](sample[reads]), torch.cat([self.outputs[s](sample[s]) for s in written], 1)
-            W_dec = (W_enc @ xs.T) .relu() @ ys / n_sample + 0.1 * torch.randn(W_dec.shape, generator=generator) 
         normalise_rows_(W_dec)
-        xs, ys = self.inputs[reads](sample[reads][:2048]), torch.cat([self.outputs[s](sample[s][:2048]) for s in written], 1)
-        out = sparse_map(xs, W_enc, torch.zeros(n), W_dec, k=self.config.k)
-        W_enc = W_enc * float((out * ys).sum() / out.square().sum())
+        W_enc = W_enc * self._gain(sample, reads, written, W_enc, W_dec)
         d = W_dec.shape[1] // len(written)
         return Weights(
-            W_enc=W_enc.clone(),
+            W_enc=W_enc,
             b_enc=torch.zeros(n),
             W_dec=W_dec,
             b_dec=torch.zeros(d),
             W_skip=torch.zeros(d, x.shape[1]) if self.config.skip else None,
             log_threshold=torch.zeros(n) if self.config.activation == "jumprelu" else None,
         )
+
+    def _gain(
+        self, sample: Sample, reads: Site, written: tuple[Site, ...], W_enc: Tensor, W_dec: Tensor, n: int = 2048
+    ) -> float:
+        """The size of the encoder with which the code rebuilds the outputs best: ⟨ŷ, y⟩ / ⟨ŷ, ŷ⟩ on some tokens."""
+        x = self.inputs[reads](sample[reads][:n])
+        y = torch.cat([self.outputs[s](sample[s][:n]) for s in written], dim=1)
+        rebuilt = sparse_map(x, W_enc, torch.zeros(len(W_enc)), W_dec, k=self.config.k)
+        gain = float((rebuilt * y).sum() / rebuilt.square().sum().clamp(min=1e-12))
+        # Every layer hears all the groups below it, each of which would rebuild it whole.
+        return max(gain, 1e-3) / (len(self.shape) if self.config.kind == "clt" else 1)
 
     def step(self, sample: Sample, rate: float, step: int, extra: Tensor | None = None) -> dict[str, Any]:
         """One update on a batch of tokens; ``extra`` is another loss, already a graph over the weights.
