@@ -53,7 +53,7 @@ class FrozenByHand:
         return [norm for norm in (*found, parts.final_norm) if norm is not None]
 
     def _denominator(self, norm: nn.Module, x: torch.Tensor) -> torch.Tensor:
-        epsilon = getattr(norm, "variance_epsilon", getattr(norm, "eps", None))
+        epsilon = float(getattr(norm, "variance_epsilon", getattr(norm, "eps", None)))  # type: ignore[arg-type]
         if self.model.family.norm == "layer":
             return (x.var(-1, unbiased=False, keepdim=True) + epsilon).sqrt()
         return (x.square().mean(-1, keepdim=True) + epsilon).sqrt()
@@ -67,7 +67,7 @@ class FrozenByHand:
     def _replay_hook(self, module: nn.Module, args: Any, output: torch.Tensor) -> torch.Tensor:
         if module not in self._held_norms:
             return self._held[module]
-        x, weight, bias = args[0], module.weight, getattr(module, "bias", None)
+        x, weight, bias = args[0], torch.as_tensor(module.weight), getattr(module, "bias", None)
         if self.model.family.norm == "layer":
             x = x - x.mean(-1, keepdim=True)
         if self.model.family.norm == "rms_plus_one":
@@ -113,7 +113,7 @@ class FrozenByHand:
             up, gate = self.model.parts.up(layer)(mlp_in[layer]), self.model.parts.gate(layer)
             if gate is not None:
                 if not replay:
-                    self._held["gate", layer] = self.model.mlp(layer).act_fn(gate(mlp_in[layer]))
+                    self._held["gate", layer] = self.model.mlp(layer).get_submodule("act_fn")(gate(mlp_in[layer]))
                 up = up * self._held["gate", layer]
             found.append(up.double())
         return found

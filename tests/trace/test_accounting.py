@@ -62,7 +62,8 @@ def test_an_edge_is_what_ablating_its_source_takes_away(variant: str) -> None:
     for layer, position, index in chosen:
         column = found.columns("unit", layer=layer, position=position, index=index)
         down = model.parts.down(layer)
-        weight = down.weight[:, index] if isinstance(down, torch.nn.Linear) else down.weight[index]
+        matrix = torch.as_tensor(down.weight)
+        weight = matrix[:, index] if isinstance(down, torch.nn.Linear) else matrix[index]
         activation = found.sources.units[layer].activation[column[0] - found.sources.unit_start[layer]]
         nudges.append((int(column[0]), Nudge(layer, position, -weight * float(activation))))
     for position in (0, 3):

@@ -83,7 +83,7 @@ def test_a_held_norm_is_linear(variant: str, kind: str) -> None:
         centred = moved - moved.mean(-1, keepdim=True) if kind == "layer" else moved
         spread = x - x.mean(-1, keepdim=True) if kind == "layer" else x
         eps = getattr(norm, "variance_epsilon", getattr(norm, "eps", 0.0))
-        weight = norm.weight + 1 if kind == "rms_plus_one" else norm.weight
+        weight = torch.as_tensor(norm.weight) + (kind == "rms_plus_one")
         return centred / (spread.square().mean(-1, keepdim=True) + eps).sqrt() * weight
 
     _, slope = torch.autograd.functional.jvp(lambda y: linear_norm(norm, y, kind), x, direction)

@@ -69,4 +69,4 @@ def test_lost_mass_is_lost() -> None:
 def test_gaps_are_relative_to_the_larger_of_h_and_its_rms() -> None:
     h = np.array([3.0, -4.0, 0.0])
     rms = np.sqrt(25 / 3)
-    np.testing.assert_allclose(gaps(h + [0.3, 0.4, 0.1], h), [0.1, 0.1, 0.1 / rms])
+    np.testing.assert_allclose(gaps(h + np.array([0.3, 0.4, 0.1]), h), [0.1, 0.1, 0.1 / rms])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import cache
+from typing import Any
 
 import numpy as np
 import pytest
@@ -133,7 +134,7 @@ def test_top_share_is_the_smallest_set(scores: np.ndarray, share: float) -> None
 
 
 @pytest.mark.parametrize("wrong", [{"node_threshold": 0.0}, {"edge_threshold": 1.5}, {"max_units": -1}, {"batch": 0}])
-def test_numbers_that_make_no_sense(wrong: dict[str, float]) -> None:
+def test_numbers_that_make_no_sense(wrong: dict[str, Any]) -> None:
     with pytest.raises(UsageError):
         trace_graph(small_model("gpt2"), small_tokens(1)[0], **wrong)
 

@@ -24,7 +24,7 @@ MAX_BYTES = 4 << 30
 
 @dataclass(frozen=True)
 class Activations:
-    """Harvested values: for each site [n_tokens, d] float32, in the order of the windows; ``document`` of each token."""
+    """Harvested values: for each site [n_tokens, d] float32, in the order of the windows, and each one's document."""
 
     values: Mapping[Site, Float[Tensor, "n_tokens d"]]
     document: Int[Tensor, " n_tokens"]

@@ -65,7 +65,9 @@ def cut_windows(model: Model, texts: Sequence[str], length: int | None = None) -
         room = length - n_first
         if room < 1:
             raise UsageError(
-                f"windows of {length} tokens have no room", why=f"{n_first} special tokens come first", fix="longer ones"
+                f"windows of {length} tokens have no room",
+                why=f"{n_first} special tokens come first",
+                fix="longer ones",
             )
         for at in range(0, len(rest), room):
             windows.append(Window(torch.tensor(first + rest[at : at + room]), n_first, document))

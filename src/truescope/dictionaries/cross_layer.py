@@ -2,8 +2,8 @@
 
     ŷ_l = b_l + Σ_{g ≤ l} W_dec,g[l]ᵀ z_g,   L = Σ_l scale_l · mean ‖y_l − ŷ_l‖² / n_layers + …
 
-With r_l the gradient at ŷ_l, group g gets [r_g, r_{g+1}, …] side by side, as its decoder rows are stored, so one call of
-`gradients.backward` a group does the rest. Source: Ameisen et al., "Circuit Tracing", 2025.
+With r_l the gradient at ŷ_l, group g gets [r_g, r_{g+1}, …] side by side, as its decoder rows are stored, so one call
+of `gradients.backward` a group does the rest. Source: Ameisen et al., "Circuit Tracing", 2025.
 """
 
 from __future__ import annotations

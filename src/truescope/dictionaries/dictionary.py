@@ -270,6 +270,12 @@ class Dictionary:
 
         return save(self, Path(folder))
 
+    def fill(self, folder: Path) -> None:
+        """Write the dictionary's files into a folder that is there: for who puts it in its place himself."""
+        from truescope.dictionaries.files import fill
+
+        fill(self, folder)
+
     @staticmethod
     def load(folder: Path | str, *, model_hash: str | None = None) -> Dictionary:
         """Read a folder that `save` wrote, for the model with ``model_hash`` if one is given.

@@ -52,7 +52,7 @@ class _Stage:
 
 @dataclass(frozen=True)
 class Pulled:
-    """What a stage's transposed map gave: the gradient below the stage (None at the bottom) and at each of its leaves."""
+    """What a stage's transposed map gave: the gradient below it (None at the bottom) and at each of its leaves."""
 
     below: Float[torch.Tensor, "rows pos d_model"] | None
     leaves: list[tuple[Leaf, Float[torch.Tensor, "rows pos _"]]]
@@ -107,7 +107,7 @@ class FrozenRun:
 
 def freeze(
     model: Model,
-    tokens: Int[torch.Tensor, "pos"],
+    tokens: Int[torch.Tensor, " pos"],
     mask: Mask | None = None,
     skips: Mapping[int, Skip] | None = None,
 ) -> FrozenRun:

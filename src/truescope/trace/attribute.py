@@ -32,17 +32,17 @@ class UnitScores:
     own inputs were traced.
     """
 
-    layer: Int32[np.ndarray, "n"]
-    index: Int32[np.ndarray, "n"]
-    position: Int32[np.ndarray, "n"]
-    activation: Float32[np.ndarray, "n"]
-    score: Float64[np.ndarray, "n"]
-    explored: Bool[np.ndarray, "n"]
+    layer: Int32[np.ndarray, " n"]
+    index: Int32[np.ndarray, " n"]
+    position: Int32[np.ndarray, " n"]
+    activation: Float32[np.ndarray, " n"]
+    score: Float64[np.ndarray, " n"]
+    explored: Bool[np.ndarray, " n"]
 
     def __len__(self) -> int:
         return len(self.score)
 
-    def share(self, chosen: Bool[np.ndarray, "n"]) -> float:
+    def share(self, chosen: Bool[np.ndarray, " n"]) -> float:
         """The share of all units' influence that the ``chosen`` ones have: Σ their scores / Σ all scores."""
         total = float(self.score.sum())
         return float(self.score[chosen].sum()) / total if total > 0 else 0.0
@@ -59,7 +59,7 @@ class Trace:
 
 def trace_graph(
     model: Model,
-    tokens: Int[torch.Tensor, "pos"],
+    tokens: Int[torch.Tensor, " pos"],
     *,
     replacement: Replacement | None = None,
     prompt: str | None = None,

@@ -62,7 +62,7 @@ class Explorer:
                 progress(done, total)
         self.stopped_by = "max_units" if total < n_units else ""
 
-    def _rank(self) -> Int[np.ndarray, "n"]:
+    def _rank(self) -> Int[np.ndarray, " n"]:
         """The unexplored units that influence anything, the most influential first."""
         n_units = self.sources.n_units
         scores = self.rows.influence(self._targets.p)[:n_units]
@@ -87,7 +87,7 @@ class Explorer:
         at_last = np.full(n, self._n_pos - 1)
         self._keep(edges, np.full(n, self._last), at_last, np.arange(n) + len(self.sources), self._targets.h)
 
-    def _units(self, columns: Int[np.ndarray, "n"]) -> None:
+    def _units(self, columns: Int[np.ndarray, " n"]) -> None:
         """Rows of the units in ``columns`` (ascending), the highest layer in the first rows."""
         sources = self.sources
         layers = sources.layer[columns]

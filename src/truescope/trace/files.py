@@ -134,11 +134,11 @@ def _graph(words: dict[str, Any], tensors: dict[str, np.ndarray]) -> Graph:
     if len({len(column) for column in columns.values()}) != 1:
         raise ValueError("the nodes' columns differ in length")
     nodes = tuple(Node(**dict(zip(columns, row, strict=True))) for row in zip(*columns.values(), strict=True))
-    edges = {name: tensors[name] for name in _EDGES}
+    edges: dict[str, Any] = {name: tensors[name] for name in _EDGES}
     ends = np.concatenate([edges["source"], edges["target"]])
     if len(ends) and not 0 <= ends.min() <= ends.max() < len(nodes):
         raise ValueError("an edge ends at a node that is not there")
-    plain = {name: words[name] for name in _PLAIN}
+    plain: dict[str, Any] = {name: words[name] for name in _PLAIN}
     for name in ("tokens", "token_ids", "replacement", "completeness", "frozen"):
         plain[name] = tuple(plain[name])
     return Graph(**plain, **edges, nodes=nodes, top_logits=tuple((t, p) for t, p in words["top_logits"]))

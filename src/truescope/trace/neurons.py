@@ -1,4 +1,4 @@
-"""The MLP's own neurons as a replacement: exact, so that its error is zero and every graph can be checked against it."""
+"""The MLP's own neurons as a replacement: exact, so that the error is zero and graphs can be checked against it."""
 
 from __future__ import annotations
 
@@ -58,8 +58,8 @@ class LocalNeurons:
         )
 
     def encoder(
-        self, layer: int, position: Int[torch.Tensor, "n"], index: Int[torch.Tensor, "n"]
-    ) -> tuple[Float[torch.Tensor, "n d_model"], Float[torch.Tensor, "n"]]:
+        self, layer: int, position: Int[torch.Tensor, " n"], index: Int[torch.Tensor, " n"]
+    ) -> tuple[Float[torch.Tensor, "n d_model"], Float[torch.Tensor, " n"]]:
         up = self._parts.up(layer)
         vectors = _weight(up).index_select(0, index)
         bias = getattr(up, "bias", None)
@@ -69,7 +69,7 @@ class LocalNeurons:
             vectors, constant = vectors * gate[:, None], constant * gate
         return vectors, constant
 
-    def decoder(self, layer: int, written: int, index: Int[torch.Tensor, "n"]) -> Float[torch.Tensor, "n d_model"]:
+    def decoder(self, layer: int, written: int, index: Int[torch.Tensor, " n"]) -> Float[torch.Tensor, "n d_model"]:
         weight = _weight(self._parts.down(layer)).t()
         # All of a layer's neurons, which is usual: no copy.
         return weight if len(index) == len(weight) else weight.index_select(0, index)
@@ -77,7 +77,7 @@ class LocalNeurons:
     def writes(self, layer: int) -> range:
         return range(layer, layer + 1)
 
-    def constants(self, written: int) -> Mapping[str, Float[torch.Tensor, "d_model"]]:
+    def constants(self, written: int) -> Mapping[str, Float[torch.Tensor, " d_model"]]:
         bias = getattr(self._parts.down(written), "bias", None)
         return {} if bias is None else {"mlp_out_bias": bias.detach()}
 
@@ -101,7 +101,7 @@ class LocalNeurons:
             ]
             try:
                 with self._record.model.lock, torch.enable_grad():
-                    self._parts.mlp(layer)(self._record.mlp_in[layer][None])
+                    self._parts.mlp(layer).forward(self._record.mlp_in[layer][None])
                     gate = torch.autograd.grad(entering[0].sum(), held[0])[0][0]
             finally:
                 for handle in handles:

@@ -1,8 +1,8 @@
 """Pruning, and the two numbers that say how much of the model a graph still holds.
 
 Scores are bounds. All influence that leaves the logits ends somewhere: in tokens and constants (explained), in errors,
-in units that were never explored, or in what was pruned. ``low`` counts the last two as error, ``high`` leaves them out;
-an error counts as error even where its node was pruned.
+in units that were never explored, or in what was pruned. ``low`` counts the last two as error, ``high`` leaves them
+out; an error counts as error even where its node was pruned.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from truescope.trace.rows import Rows, influence
 class Pruned:
     """What is left of a graph: the nodes marked in ``keep``, and their edges, rows the targets."""
 
-    keep: Bool[np.ndarray, "n"]
+    keep: Bool[np.ndarray, " n"]
     edges: sparse.csr_array
     replacement: tuple[float, float]
     completeness: tuple[float, float]
@@ -35,13 +35,13 @@ class Pruned:
 
 def prune(
     rows: Rows,
-    kind: Shaped[np.ndarray, "n_sources"],
-    p: Float[np.ndarray, "n_logits"],
-    scores: Float[np.ndarray, "n"],
+    kind: Shaped[np.ndarray, " n_sources"],
+    p: Float[np.ndarray, " n_logits"],
+    scores: Float[np.ndarray, " n"],
     node_threshold: float,
     edge_threshold: float,
 ) -> Pruned:
-    """Keep the nodes with the highest scores up to ``node_threshold`` of all score, then edges up to ``edge_threshold``.
+    """Keep the highest nodes up to ``node_threshold`` of all score, then the highest edges up to ``edge_threshold``.
 
     Tokens and logits always stay. An edge's score is Â[t, s]·(score of t, or p of a logit) with the rows of the kept
     graph of sum one. Then units without an edge in or out go, and constants and errors without one out, until none is
@@ -65,8 +65,8 @@ def prune(
     return _score(rows, kind, start, keep, edges, n_all - edges.nnz)
 
 
-def top_share(scores: Float[np.ndarray, "n"], share: float) -> Bool[np.ndarray, "n"]:
-    """The fewest entries whose sum reaches ``share`` of the total; ties go to the first. A share of 1 keeps all above 0."""
+def top_share(scores: Float[np.ndarray, " n"], share: float) -> Bool[np.ndarray, " n"]:
+    """The fewest entries whose sum reaches ``share`` of the total, the first of equals; 1 keeps all above 0."""
     mask = scores > 0
     if share < 1 and mask.any():
         order = np.argsort(-scores, kind="stable")
@@ -75,8 +75,8 @@ def top_share(scores: Float[np.ndarray, "n"], share: float) -> Bool[np.ndarray, 
     return mask
 
 
-def prune_edges(edges: sparse.csr_array, start: Float[np.ndarray, "n"], threshold: float) -> sparse.csr_array:
-    """The edges with the highest Â[t, s]·(score_t + start_t) up to ``threshold`` of their sum, Â with rows of sum one."""
+def prune_edges(edges: sparse.csr_array, start: Float[np.ndarray, " n"], threshold: float) -> sparse.csr_array:
+    """The edges with the highest Â[t, s]·(score_t + start_t) up to ``threshold`` of their sum; Â has rows of sum one."""
     mass = np.asarray(abs(edges).sum(axis=1, dtype=np.float64)).ravel()
     flow = influence(edges, mass, start) + start
     entries = edges.tocoo()
@@ -87,11 +87,11 @@ def prune_edges(edges: sparse.csr_array, start: Float[np.ndarray, "n"], threshol
 
 
 def drop_loose(
-    keep: Bool[np.ndarray, "n"],
+    keep: Bool[np.ndarray, " n"],
     edges: sparse.csr_array,
-    is_unit: Bool[np.ndarray, "n"],
-    fixed: Bool[np.ndarray, "n"],
-) -> tuple[Bool[np.ndarray, "n"], sparse.csr_array]:
+    is_unit: Bool[np.ndarray, " n"],
+    fixed: Bool[np.ndarray, " n"],
+) -> tuple[Bool[np.ndarray, " n"], sparse.csr_array]:
     """Drop units without an edge in or without one out, and other sources without one out, until nothing changes."""
     keep, entries = keep.copy(), edges.tocoo()
     target, source, weight = *entries.coords, entries.data
@@ -107,9 +107,9 @@ def drop_loose(
 
 def _score(
     rows: Rows,
-    kind: Shaped[np.ndarray, "n_sources"],
-    start: Float64[np.ndarray, "n"],
-    keep: Bool[np.ndarray, "n"],
+    kind: Shaped[np.ndarray, " n_sources"],
+    start: Float64[np.ndarray, " n"],
+    keep: Bool[np.ndarray, " n"],
     edges: sparse.csr_array,
     n_pruned_edges: int,
 ) -> Pruned:

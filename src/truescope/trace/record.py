@@ -1,4 +1,4 @@
-"""What the unmodified model computes on a prompt: the values that a graph must account for are read here, and only here."""
+"""What the unmodified model computes on a prompt: the values that a graph must account for."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Record:
     """
 
     model: Model
-    tokens: Int[torch.Tensor, "pos"]
+    tokens: Int[torch.Tensor, " pos"]
     mlp_in: list[Float[torch.Tensor, "pos d_model"]]
     up: list[Float[torch.Tensor, "pos n_neurons"]]
     neurons: list[Float[torch.Tensor, "pos n_neurons"]]
@@ -37,7 +37,7 @@ class Record:
         return int(self.tokens.shape[0])
 
 
-def record(model: Model, tokens: Int[torch.Tensor, "pos"]) -> Record:
+def record(model: Model, tokens: Int[torch.Tensor, " pos"]) -> Record:
     """Run the model once and keep what tracing needs.
 
     Raises:

@@ -26,10 +26,10 @@ from truescope.trace.record import Record
 class Units:
     """The active units that read one layer, ordered by position, then index."""
 
-    position: Int32[np.ndarray, "n"]
-    index: Int32[np.ndarray, "n"]
-    activation: Float32[np.ndarray, "n"]
-    pre_activation: Float64[np.ndarray, "n"]
+    position: Int32[np.ndarray, " n"]
+    index: Int32[np.ndarray, " n"]
+    activation: Float32[np.ndarray, " n"]
+    pre_activation: Float64[np.ndarray, " n"]
     """h of each unit, from the unmodified model's run."""
 
 
@@ -42,12 +42,12 @@ class LocalReplacement(Protocol):
         ...
 
     def encoder(
-        self, layer: int, position: Int[torch.Tensor, "n"], index: Int[torch.Tensor, "n"]
-    ) -> tuple[Float[torch.Tensor, "n d_model"], Float[torch.Tensor, "n"]]:
+        self, layer: int, position: Int[torch.Tensor, " n"], index: Int[torch.Tensor, " n"]
+    ) -> tuple[Float[torch.Tensor, "n d_model"], Float[torch.Tensor, " n"]]:
         """The vectors v and constants b of units: h = v · mlp_in + b, whatever is not linear held at the prompt."""
         ...
 
-    def decoder(self, layer: int, written: int, index: Int[torch.Tensor, "n"]) -> Float[torch.Tensor, "n d_model"]:
+    def decoder(self, layer: int, written: int, index: Int[torch.Tensor, " n"]) -> Float[torch.Tensor, "n d_model"]:
         """What one unit of activation of the units ``index`` of ``layer`` adds to the MLP's output at ``written``."""
         ...
 
@@ -55,7 +55,7 @@ class LocalReplacement(Protocol):
         """The layers that the units reading ``layer`` write to: ``layer`` alone, or also later ones (CLTs)."""
         ...
 
-    def constants(self, written: int) -> Mapping[str, Float[torch.Tensor, "d_model"]]:
+    def constants(self, written: int) -> Mapping[str, Float[torch.Tensor, " d_model"]]:
         """What is written at ``written`` whatever is active, by name ("mlp_out_bias")."""
         ...
 

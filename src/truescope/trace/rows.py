@@ -25,8 +25,8 @@ class Block:
     """
 
     order: int
-    target: Int32[np.ndarray, "rows"]
-    column: Int32[np.ndarray, "n_reach"]
+    target: Int32[np.ndarray, " rows"]
+    column: Int32[np.ndarray, " n_reach"]
     weight: Float32[np.ndarray, "rows n_reach"]
 
 
@@ -40,7 +40,7 @@ class Rows:
     def __init__(self, n_sources: int, n_logits: int) -> None:
         self.n_sources, self.n_logits = n_sources, n_logits
         self.blocks: list[Block] = []
-        self.mass: Float64[np.ndarray, "n"] = np.zeros(n_sources + n_logits)
+        self.mass: Float64[np.ndarray, " n"] = np.zeros(n_sources + n_logits)
         self.has_row: np.ndarray = np.zeros(n_sources + n_logits, bool)
         self.n_bytes = 0
 
@@ -51,7 +51,7 @@ class Rows:
         self.has_row[block.target] = True
         self.n_bytes += block.weight.nbytes
 
-    def influence(self, p: Float[np.ndarray, "n_logits"]) -> Float64[np.ndarray, "n"]:
+    def influence(self, p: Float[np.ndarray, " n_logits"]) -> Float64[np.ndarray, " n"]:
         """Node scores: p·B over the logits, B = Σ_{k≥1} Âᵏ = (I − Â)⁻¹ − I, Â = |A| with rows of sum one.
 
         Â is nilpotent and its order is known, so one sweep of vector–matrix products from the logits down passes on
@@ -66,7 +66,7 @@ class Rows:
                 flow[block.column] += inflow @ np.abs(block.weight)
         return flow
 
-    def submatrix(self, keep: Shaped[np.ndarray, "n"]) -> sparse.csr_array:
+    def submatrix(self, keep: Shaped[np.ndarray, " n"]) -> sparse.csr_array:
         """The edges among the kept nodes, [n, n] with n = n_sources + n_logits, rows the targets."""
         rows, columns, weights = [], [], []
         for block in self.blocks:
@@ -80,7 +80,7 @@ class Rows:
         entries = (np.concatenate(weights), (np.concatenate(rows), np.concatenate(columns)))
         return sparse.csr_array(entries, shape=(n, n))
 
-    def inflow_from(self, columns: Shaped[np.ndarray, "n"]) -> Float64[np.ndarray, "n"]:
+    def inflow_from(self, columns: Shaped[np.ndarray, " n"]) -> Float64[np.ndarray, " n"]:
         """Σ |A[t, s]| over the columns marked in ``columns`` (booleans over nodes), for each target t."""
         total = np.zeros(self.n_sources + self.n_logits)
         for block in self.blocks:
@@ -91,8 +91,8 @@ class Rows:
 
 
 def influence(
-    matrix: sparse.csr_array, mass: Float[np.ndarray, "n"], p: Float[np.ndarray, "n"]
-) -> Float64[np.ndarray, "n"]:
+    matrix: sparse.csr_array, mass: Float[np.ndarray, " n"], p: Float[np.ndarray, " n"]
+) -> Float64[np.ndarray, " n"]:
     """p·(Â + Â² + …) by vector iteration, Â[t, s] = |matrix[t, s]| / mass[t]; the matrix is nilpotent.
 
     ``mass`` may be larger than a row's own sum: the rest is lost, which is how pruned mass leaves a graph.
@@ -108,7 +108,7 @@ def influence(
     return total
 
 
-def gaps(explained: Sequence[float] | np.ndarray, h: Sequence[float] | np.ndarray) -> Float64[np.ndarray, "n"]:
+def gaps(explained: Sequence[float] | np.ndarray, h: Sequence[float] | np.ndarray) -> Float64[np.ndarray, " n"]:
     """|h − Σ edges| / max(|h|, rms of h over the targets), for each target."""
     wanted, found = np.asarray(h, dtype=np.float64), np.asarray(explained, dtype=np.float64)
     if not len(wanted):

@@ -8,6 +8,7 @@ then errors, tokens and constants.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -55,11 +56,11 @@ class Sources:
         self._constant_starts = self._add_target_constants()
         joined = {key: np.concatenate([c[key] for c in self._columns]) for key in self._columns[0]}
         self.kind: np.ndarray = joined["kind"]
-        self.layer: Int32[np.ndarray, "n"] = joined["layer"]
-        self.position: Int32[np.ndarray, "n"] = joined["position"]
-        self.index: Int32[np.ndarray, "n"] = joined["index"]
+        self.layer: Int32[np.ndarray, " n"] = joined["layer"]
+        self.position: Int32[np.ndarray, " n"] = joined["position"]
+        self.index: Int32[np.ndarray, " n"] = joined["index"]
         self.name: np.ndarray = joined["name"]
-        self.first: Int32[np.ndarray, "n"] = joined["first"]
+        self.first: Int32[np.ndarray, " n"] = joined["first"]
         self._reach: dict[tuple[int, int], np.ndarray] = {}
 
     def __len__(self) -> int:
@@ -85,7 +86,7 @@ class Sources:
         start = self._add(NodeKind.UNIT, layer, first, units.position, units.index)
         self.unit_start.append(start)
         bounds = np.searchsorted(units.position, np.arange(self._record.n_pos + 1))
-        self._slices.append([slice(int(a), int(b)) for a, b in zip(bounds[:-1], bounds[1:], strict=True)])
+        self._slices.append([slice(int(a), int(b)) for a, b in pairwise(bounds)])
 
     def _runs(self, leaf: Leaf) -> list[_Run]:
         value, layer, n_pos = leaf.value[0].detach(), leaf.layer, self._record.n_pos
@@ -124,15 +125,15 @@ class Sources:
         return starts
 
     def encoder(
-        self, layer: int, rows: Int[np.ndarray, "n"]
-    ) -> tuple[Float[torch.Tensor, "n d_model"], Float[torch.Tensor, "n"]]:
+        self, layer: int, rows: Int[np.ndarray, " n"]
+    ) -> tuple[Float[torch.Tensor, "n d_model"], Float[torch.Tensor, " n"]]:
         """The vectors and constants of the layer's active units numbered ``rows``."""
         units = self.units[layer]
         position = torch.from_numpy(units.position[rows].astype(np.int64)).to(self._device)
         index = torch.from_numpy(units.index[rows].astype(np.int64)).to(self._device)
         return self._local.encoder(layer, position, index)
 
-    def reach(self, layer: int, position: int) -> Int32[np.ndarray, "n_reach"]:
+    def reach(self, layer: int, position: int) -> Int32[np.ndarray, " n_reach"]:
         """The columns that can have an edge into a target that reads ``mlp_in.layer`` at ``position``."""
         key = (layer, position)
         if key not in self._reach:
@@ -153,7 +154,7 @@ class Sources:
         edges: Float[torch.Tensor, "rows n_sources"],
         leaf: Leaf,
         grads: Float[torch.Tensor, "n pos width"],
-        position: Int[torch.Tensor, "rows"],
+        position: Int[torch.Tensor, " rows"],
     ) -> None:
         """Add the edges of everything that stands at ``leaf`` to the first n rows of ``edges``.
 

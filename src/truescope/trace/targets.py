@@ -22,11 +22,11 @@ class Targets:
     ``vector`` and ``constant`` give it as vector · final_norm + constant.
     """
 
-    index: Int64[np.ndarray, "n"]
-    p: Float64[np.ndarray, "n"]
-    h: Float64[np.ndarray, "n"]
+    index: Int64[np.ndarray, " n"]
+    p: Float64[np.ndarray, " n"]
+    h: Float64[np.ndarray, " n"]
     vector: Float[torch.Tensor, "n d_model"]
-    constant: Float[torch.Tensor, "n"]
+    constant: Float[torch.Tensor, " n"]
 
 
 def choose_targets(

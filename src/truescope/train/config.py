@@ -16,8 +16,9 @@ class TrainConfig:
 
     kind, n_features (of each site that is read), k (features kept at a position; with jumprelu the L0 to aim at)
     tokens          how many tokens the loop sees, batch tokens a step; epochs are reshuffled token by token
-    lr              None: 0.01 · √(1024 / n_features), constant after a warm-up, then linearly to 0 over the last ``decay``
-    closed_loop     the share of steps, at the end, that also lower KL(model ‖ model with every MLP replaced)
+    lr              None: 0.01 · √(1024 / n_features), constant after a warm-up, linear to 0 over the last ``decay``
+    closed_loop     the share of steps, at the end, that also lower KL(model ‖ model with every MLP replaced); its
+                    gradient, times ``closed_loop_weight``, is cut to the length of the first loss's
     aux_coefficient weight of AuxK, over features silent for ``dead_after`` tokens
     unit_decoder    keep every decoder row at length one (in normalised outputs; for a CLT the row over all its layers)
 
@@ -59,7 +60,9 @@ class TrainConfig:
             ("normalisation", self.normalisation, NORMALISATIONS),
         ):
             if word not in known:
-                raise UsageError(f"there is no {name} {word!r}", why=f"known: {', '.join(known)}", fix=nearest(word, known))
+                raise UsageError(
+                    f"there is no {name} {word!r}", why=f"known: {', '.join(known)}", fix=nearest(word, known)
+                )
         if self.n_features < 1:
             raise UsageError(f"n_features is {self.n_features}", fix="choose a positive number")
         if not 1 <= self.k <= self.n_features:

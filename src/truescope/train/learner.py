@@ -7,6 +7,7 @@ layer has the same say. `dictionary` gives the result in the units of the model:
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
 
 import torch
@@ -134,7 +135,11 @@ class Learner:
         return shares, codes
 
     def _add_gradients(self, extra: Tensor) -> None:
-        """Add those of ``extra``; for a unit decoder only what turns its rows."""
+        """Add those of ``extra``, each cut to the length of the gradient that is there.
+
+        Adam's moments know the size of the first loss only: a larger second one would throw the weights about. For a
+        unit decoder only what turns its rows is added.
+        """
         tensors = [t for w in self.weights for t in w.tensors() if t.requires_grad]
         found = torch.autograd.grad(extra, tensors, allow_unused=True)
         decoders = {id(w.W_dec) for w in self.weights}
@@ -143,7 +148,9 @@ class Learner:
                 continue
             if self.config.unit_decoder and id(tensor) in decoders:
                 grad = grad - (grad * tensor.detach()).sum(1, keepdim=True) * tensor.detach()
-            gradient(tensor).add_(grad)
+            here = gradient(tensor)
+            longest = torch.linalg.vector_norm(here)
+            here.add_(grad * (longest / torch.linalg.vector_norm(grad).clamp(min=1e-20)).clamp(max=1.0))
 
     def require_gradients(self, wanted: bool) -> None:
         """Whether `write` builds a graph over the weights."""
@@ -245,6 +252,7 @@ def _named(weights: Weights) -> dict[str, Tensor]:
     return {name: value for name, value in vars(weights).items() if isinstance(value, Tensor)}
 
 
+@lru_cache(maxsize=4)
 def order(n: int, seed: int, epoch: int) -> Int[Tensor, " n"]:
     """The order of an epoch: a function of seed and epoch alone, so a resumed run needs no state of a generator."""
     return torch.randperm(n, generator=torch.Generator().manual_seed((seed * 1_000_003 + epoch) % (1 << 62)))

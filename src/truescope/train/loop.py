@@ -1,7 +1,7 @@
 """The loop: shuffled tokens, a step, a line in the log, a checkpoint now and then; Ctrl-C ends it at a whole step.
 
-    for each step:   tokens in the order of (seed, epoch)  →  `Learner.step`
-    last part:       + weight · KL(model ‖ every MLP replaced), on windows of text, while the rate falls to zero
+for each step:   tokens in the order of (seed, epoch)  →  `Learner.step`
+last part:       + weight · KL(model ‖ every MLP replaced), on windows of text, while the rate falls to zero
 """
 
 from __future__ import annotations
@@ -95,7 +95,9 @@ def train_dictionary(
                 save(done)
             if stopped:
                 if checkpoint is not None:
-                    watcher.note(f"stopped after step {done:,} of {config.n_steps:,}; the same command goes on from there")
+                    watcher.note(
+                        f"stopped after step {done:,} of {config.n_steps:,}; the same command goes on from there"
+                    )
                 raise KeyboardInterrupt
     return learner
 
@@ -128,18 +130,10 @@ def _one_step(
     return {**found, "kl": round(float(loss.detach()), 6)}
 
 
-_last_order: dict[tuple[int, int, int], Tensor] = {}
-
-
 def batch_index(n_tokens: int, batch: int, seed: int, step: int) -> Int[Tensor, " batch"]:
     """The tokens of a step: the ``step``-th piece of the epochs' orders, one after the other."""
-    in_epoch = n_tokens // batch
-    epoch, at = divmod(step, in_epoch)
-    key = (n_tokens, seed, epoch)
-    if key not in _last_order:
-        _last_order.clear()
-        _last_order[key] = order(n_tokens, seed, epoch)
-    return _last_order[key][at * batch : (at + 1) * batch]
+    epoch, at = divmod(step, n_tokens // batch)
+    return order(n_tokens, seed, epoch)[at * batch : (at + 1) * batch]
 
 
 def closed_batch(windows: Sequence[Window], config: TrainConfig, step: int) -> Batch:
