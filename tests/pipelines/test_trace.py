@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -48,7 +49,7 @@ def test_the_same_inputs_are_loaded_and_not_computed_again() -> None:
 
 
 def test_a_trace_that_was_killed_goes_on_where_it_stopped(monkeypatch: pytest.MonkeyPatch) -> None:
-    import truescope.pipelines.trace as module
+    module = import_module("truescope.pipelines.trace")
 
     def stop(*_: object, **__: object) -> None:
         raise KeyboardInterrupt

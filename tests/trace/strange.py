@@ -22,7 +22,8 @@ class StrangeReplacement:
 
     name = "strange"
 
-    def __init__(self, model: Model) -> None:
+    def __init__(self, model: Model, after_norm: bool = False) -> None:
+        self.after_norm = after_norm
         generator = torch.Generator().manual_seed(0)
         n, d = model.n_layers, model.d_model
         self.skip = [torch.randn(d, d, generator=generator) * 0.2 for _ in range(n)]
@@ -59,7 +60,9 @@ class LocalStrange:
         return self._neurons.constants(written)
 
     def error(self, written: int) -> torch.Tensor:
-        rest = self._record.mlp_out[written] - self._record.mlp_in[written] @ self._whole.skip[written].T
+        record = self._record
+        written_out = record.mlp_added if self._whole.after_norm else record.mlp_out
+        rest = written_out[written] - self._record.mlp_in[written] @ self._whole.skip[written].T
         for constant in self.constants(written).values():
             rest = rest - constant
         for layer in range(max(0, written - 1), written + 1):

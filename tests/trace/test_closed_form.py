@@ -22,17 +22,19 @@ def _hand_built() -> tuple[Model, dict[str, np.ndarray]]:
     rng = np.random.default_rng(0)
     shapes = {"embed": (5, 4), "gate": (3, 4), "up": (3, 4), "down": (4, 3), "unembed": (5, 4)}
     weights = {name: rng.normal(size=shape) for name, shape in shapes.items()}
-    block = hf.model.layers[0]
+    block = hf.get_submodule("model.layers.0")
+    named = dict(block.named_parameters())
     with torch.no_grad():
         for name, parameter in (
-            ("embed", hf.model.embed_tokens.weight), ("gate", block.mlp.gate_proj.weight),
-            ("up", block.mlp.up_proj.weight), ("down", block.mlp.down_proj.weight), ("unembed", hf.lm_head.weight),
+            ("embed", hf.model.embed_tokens.weight), ("gate", named["mlp.gate_proj.weight"]),
+            ("up", named["mlp.up_proj.weight"]), ("down", named["mlp.down_proj.weight"]),
+            ("unembed", hf.lm_head.weight),
         ):  # fmt: skip
             parameter.copy_(torch.from_numpy(weights[name]))
-        block.self_attn.q_proj.weight.zero_()
-        block.self_attn.k_proj.weight.zero_()
-        block.self_attn.v_proj.weight.copy_(torch.eye(4))
-        block.self_attn.o_proj.weight.copy_(torch.eye(4))
+        named["self_attn.q_proj.weight"].zero_()
+        named["self_attn.k_proj.weight"].zero_()
+        named["self_attn.v_proj.weight"].copy_(torch.eye(4))
+        named["self_attn.o_proj.weight"].copy_(torch.eye(4))
     return Model(hf, name="by hand"), weights
 
 

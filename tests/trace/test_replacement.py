@@ -15,10 +15,11 @@ from truescope.trace import LocalReplacement, NeuronReplacement, Replacement
 from truescope.trace.record import record
 
 
+@pytest.mark.parametrize("after_norm", [False, True])
 @pytest.mark.parametrize("variant", ["gpt2", "gpt_neox", "llama", "gemma2"])
-def test_errors_skips_and_later_writes_close(variant: str) -> None:
+def test_errors_skips_and_later_writes_close(variant: str, after_norm: bool) -> None:
     model, tokens = small_model(variant), small_tokens(1)[0]
-    strange: Replacement = StrangeReplacement(model)
+    strange: Replacement = StrangeReplacement(model, after_norm)
     found = whole(model, tokens, strange)
     assert found.explorer.closure_gap <= 1e-5
     assert np.abs(found.edges[:, found.columns("error")]).max() > 0.01

@@ -46,7 +46,7 @@ def whole(
     replaced = replacement or NeuronReplacement(model)
     run = record(model, tokens)
     targets = choose_targets(run, None, 0.95, 10)
-    frozen = freeze(model, tokens, skips=replaced.skips())
+    frozen = freeze(model, tokens, skips=replaced.skips(), after_norm=replaced.after_norm)
     with torch.no_grad():
         sources = Sources(run, frozen, replaced.local(run))
         explorer = Explorer(sources, frozen, targets, run.n_pos, batch)

@@ -31,6 +31,7 @@ def build_app() -> App:
         version=__version__,
         help_format="plaintext",
         result_action="return_value",
+        suppress_keyboard_interrupt=False,
     )
     for name, text in COMMANDS.items():
         app.command(f"truescope.cli.{name}:{name}", name=name, help=text)

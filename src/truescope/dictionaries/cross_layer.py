@@ -15,6 +15,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from truescope.core.errors import UsageError
 from truescope.dictionaries import kernels
 from truescope.dictionaries.gradients import AuxK, Branch, Weights, backward, gradient, pre_activations
 from truescope.dictionaries.kernels import Codes
@@ -66,11 +67,12 @@ def cross_layer_gradients(
     """
     n_layers, n_positions = len(groups), x[0].shape[0]
     weigh = [scale / n_layers for scale in (scales or [1.0] * n_layers)]
-    reads = [_read(w, v, k, None if aux is None else aux[g]) for g, (w, v) in enumerate(zip(groups, x, strict=True))]
+    reads = [
+        _read_top_k(w, v, k, None if aux is None else aux[g]) if k is not None else _read_jump(w, v, jump)
+        for g, (w, v) in enumerate(zip(groups, x, strict=True))
+    ]
     rebuilt = [w.b_dec.expand_as(target).clone() for w, target in zip(groups, y, strict=True)]
     for g, (weights, read) in enumerate(zip(groups, reads, strict=True)):
-        if jump is not None:
-            reads[g] = read = _windowed(weights, read, jump)
         for part, total in zip(_decode(weights, read.codes, n_layers - g), rebuilt[g:], strict=True):
             total += part
         if weights.W_skip is not None:
@@ -99,12 +101,7 @@ def cross_layer_gradients(
     return CrossLayerLoss(shares, auxiliary, [read.codes for read in reads])
 
 
-def _read(weights: Weights, x: Tensor, k: int | None, aux: AuxK | None) -> _Read:
-    """TopK codes, or for JumpReLU every positive pre-activation (cut down by `_windowed`)."""
-    if k is None:
-        zeros = torch.zeros_like(weights.b_enc)
-        parts = [kernels.above(block, zeros) for block in pre_activations(weights, x)]
-        return _Read(kernels.concatenate(parts), x.new_zeros(0))
+def _read_top_k(weights: Weights, x: Tensor, k: int, aux: AuxK | None) -> _Read:
     use_dead = aux is not None and aux.k > 0 and aux.dead.numel() > 0
     main, dead = [], []
     for block in pre_activations(weights, x):
@@ -116,18 +113,20 @@ def _read(weights: Weights, x: Tensor, k: int | None, aux: AuxK | None) -> _Read
     return _Read(codes, (kept.values > 0).to(x), dead=kernels.concatenate(dead) if use_dead else None)
 
 
-def _windowed(weights: Weights, read: _Read, jump: JumpReLU) -> _Read:
-    assert weights.log_threshold is not None
-    theta = weights.log_threshold.exp()[read.codes.indices]
-    pre = read.codes.values
-    near = pre > (theta - jump.bandwidth / 2)
-    counts = torch.zeros_like(read.codes.offsets)
-    counts[1:] = torch.zeros_like(counts[1:]).index_add_(0, read.codes.positions, near.long()).cumsum(0)
-    pre, theta = pre[near], theta[near]
-    active = pre > theta
-    window = ((pre - theta).abs() < jump.bandwidth / 2).to(pre) / jump.bandwidth
-    codes = Codes(counts, read.codes.indices[near], torch.where(active, pre, 0))
-    return _Read(codes, active.to(pre) + theta * window, window=window)
+def _read_jump(weights: Weights, x: Tensor, jump: JumpReLU | None) -> _Read:
+    """Every entry above the lower edge of its threshold's window; see `gradients.jump_relu_gradients`."""
+    if weights.log_threshold is None or jump is None:
+        raise UsageError(
+            "cross_layer_gradients: neither k nor thresholds are given", fix="give k, or log_threshold and jump"
+        )
+    threshold = weights.log_threshold.exp()
+    floor = threshold - jump.bandwidth / 2
+    near = kernels.concatenate([kernels.above(block, floor) for block in pre_activations(weights, x)])
+    theta = threshold[near.indices]
+    active = near.values > theta
+    window = ((near.values - theta).abs() < jump.bandwidth / 2).to(x) / jump.bandwidth
+    codes = near.with_values(torch.where(active, near.values, 0))
+    return _Read(codes, active.to(x) + theta * window, window=window)
 
 
 def _threshold_gradient(weights: Weights, read: _Read, d_values: Tensor, d_gate: float) -> None:

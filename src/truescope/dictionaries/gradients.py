@@ -28,13 +28,16 @@ BLOCK_ENTRIES = 1 << 22
 
 @dataclass(frozen=True)
 class Weights:
-    """The parameters of one dictionary. `centred` says that the encoder reads x − b_dec (autoencoders only)."""
+    """The parameters of one dictionary. `centred` says that the encoder reads x − b_dec (autoencoders only).
+
+    d_written is d_out, except in the groups of a cross-layer transcoder, which hold the constant of their own layer.
+    """
 
     W_enc: Float[Tensor, "n_features d_in"]
     b_enc: Float[Tensor, " n_features"]
     W_dec: Float[Tensor, "n_features d_out"]
-    b_dec: Float[Tensor, " d_out"]
-    W_skip: Float[Tensor, "d_out d_in"] | None = None
+    b_dec: Float[Tensor, " d_written"]
+    W_skip: Float[Tensor, "d_written d_in"] | None = None
     log_threshold: Float[Tensor, " n_features"] | None = None
     centred: bool = False
 

@@ -35,7 +35,8 @@ class Normalisation:
                 why=f"known: {', '.join(NORMALISATIONS)}",
                 fix=nearest(self.kind, NORMALISATIONS),
             )
-        if (self.kind == "affine") != (self.mean is not None and self.scale is not None):
+        given = (self.mean is not None, self.scale is not None)
+        if given != (self.kind == "affine",) * 2:
             raise DictionaryError(f"normalisation {self.kind!r}: mean and scale belong to affine, and only to it")
         if self.scale is not None and not 0 < self.scale < float("inf"):
             raise DictionaryError(f"the scale of a normalisation is {self.scale}", fix="it is a positive number")

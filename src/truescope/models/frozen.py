@@ -31,7 +31,7 @@ Skip = Callable[[torch.Tensor], torch.Tensor]
 class Leaf:
     """A source of the frozen forward.
 
-    ``name`` is "token" (the embedding), "mlp_out" (the MLP's own output, before a post-norm), or that of a constant:
+    ``name`` is "token" (the embedding), "mlp_out" (the MLP's output, before a post-norm or after it), or a constant's:
     pos_embed, attn_value_bias, attn_out_bias, pre_attn_norm_bias, attn_out_norm_bias, pre_mlp_norm_bias,
     mlp_out_norm_bias, final_norm_bias. ``layer`` is -1 before the first block and n_layers after the last.
     """
@@ -110,11 +110,13 @@ def freeze(
     tokens: Int[torch.Tensor, " pos"],
     mask: Mask | None = None,
     skips: Mapping[int, Skip] | None = None,
+    after_norm: bool = False,
 ) -> FrozenRun:
     """Run the model once over one prompt, frozen; the logits are the model's own.
 
     ``skips`` maps layers to a linear map of mlp_in that stays live in the backward pass, so that the leaf "mlp_out"
-    stands for the rest of the MLP's output. The first call switches the model to eager attention.
+    stands for the rest of the MLP's output. With ``after_norm`` that leaf is what is added to the stream, a post-norm
+    cut off together with its MLP, and not the MLP's own output. The first call switches the model to eager attention.
     Source: Ameisen et al., "Circuit Tracing", 2025 (the local replacement model).
 
     Raises:
@@ -124,13 +126,13 @@ def freeze(
     run = FrozenRun(model.n_layers)
     steps = {model.attention(layer): AttentionStep(freeze=True) for layer in range(model.n_layers)}
     inputs = model.inputs(tokens, mask)
-    with model.lock, torch.enable_grad(), attention_steps(steps), _hooked(model, run, skips or {}):
+    with model.lock, torch.enable_grad(), attention_steps(steps), _hooked(model, run, skips or {}, after_norm):
         run.logits = model.hf(**inputs).logits.detach()
     return run
 
 
 @contextmanager
-def _hooked(model: Model, run: FrozenRun, skips: Mapping[int, Skip]) -> Iterator[None]:
+def _hooked(model: Model, run: FrozenRun, skips: Mapping[int, Skip], after_norm: bool) -> Iterator[None]:
     parts, stages = model.parts, run._stages
     with ExitStack() as stack:
 
@@ -152,8 +154,14 @@ def _hooked(model: Model, run: FrozenRun, skips: Mapping[int, Skip]) -> Iterator
             after(parts.o_proj(layer), _bias_hook(stage, "attn_out_bias", layer))
             norm(parts.attn_out_norm(layer), "attn_out_norm_bias", layer)
             norm(parts.pre_mlp_norm(layer), "pre_mlp_norm_bias", layer)
-            after(parts.mlp(layer), _mlp_hook(stage, layer, skips.get(layer)))
-            norm(parts.mlp_out_norm(layer), "mlp_out_norm_bias", layer)
+            after(parts.mlp(layer), _entry_hook(stage, layer))
+            post = parts.mlp_out_norm(layer)
+            cut = _mlp_hook(stage, layer, skips.get(layer))
+            if post is None or not after_norm:
+                after(parts.mlp(layer), cut)
+                norm(post, "mlp_out_norm_bias", layer)
+            else:
+                after(post, cut)
         norm(parts.final_norm, "final_norm_bias", run.n_layers)
         # Registered last, so that it sees what the norm's own hook put out.
         after(parts.final_norm, _final_hook(run))
@@ -211,12 +219,18 @@ def linear_norm(module: nn.Module, x: Float[torch.Tensor, "*shape d_model"], kin
     return scaled.to(x.dtype)
 
 
+def _entry_hook(stage: _Stage, layer: int) -> Callable[..., None]:
+    def hook(module: nn.Module, args: tuple[torch.Tensor, ...], output: torch.Tensor) -> None:
+        stage.entries[Site("mlp_in", layer)] = args[0]
+
+    return hook
+
+
 def _mlp_hook(stage: _Stage, layer: int, skip: Skip | None) -> Callable[..., torch.Tensor]:
     def hook(module: nn.Module, args: tuple[torch.Tensor, ...], output: torch.Tensor) -> torch.Tensor:
-        stage.entries[Site("mlp_in", layer)] = args[0]
         if skip is None:
             return _leaf(stage, MLP_OUT, layer, output)
-        past = skip(args[0])
+        past = skip(stage.entries[Site("mlp_in", layer)])
         # The leaf's value is what the skip leaves over, so that value and gradient belong to the same split.
         leaf = _leaf(stage, MLP_OUT, layer, output - past)
         return output.detach() + _silent(leaf) + _silent(past)

@@ -87,7 +87,9 @@ def _compute(run: Run, model: Model, seed: int, n_controls: int, fresh: bool, wa
     """Every stage of the demo; what a killed run finished is not computed again."""
     with watcher.stage("trace") as said:
         if fresh or not run.has("graph"):
-            traced = trace_graph(model, model.tokens(PROMPT), prompt=PROMPT, progress=count_progress(watcher, "trace"))
+            # Tracing switches a model to eager attention; the one that is judged keeps its own.
+            own = load_model(ADDITION)
+            traced = trace_graph(own, own.tokens(PROMPT), prompt=PROMPT, progress=count_progress(watcher, "trace"))
             with run.writing_folder("graph") as folder:
                 save_graph(traced.graph, folder, traced.units)
         graph, scores = load_graph(run.path("graph")), load_units(run.path("graph"))

@@ -52,11 +52,9 @@ class Halves:
     def cut(model: Model, task: NumberTask, seed: int, activations: np.ndarray | None = None) -> Halves:
         """Split the prompts and measure every neuron at the last position over the grouping half."""
         grouping, judging = split_half(len(task), seed)
-        if activations is None:
-            seen = last_activations(model, task.tokens[torch.from_numpy(grouping)])
-        else:
-            seen = activations[grouping]
-        return Halves(task, seed, grouping, judging, UnitStatistics.measure(seen, neurons(model)))
+        # All prompts in one order, so that the means come out the same to the last bit whoever measures them.
+        seen = last_activations(model, task.tokens) if activations is None else activations
+        return Halves(task, seed, grouping, judging, UnitStatistics.measure(seen[grouping], neurons(model)))
 
     @cached_property
     def judged(self) -> NumberTask:

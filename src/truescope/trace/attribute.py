@@ -101,7 +101,7 @@ def trace_graph(
     model.use_eager("its attention patterns are frozen")
     run = record(model, tokens)
     chosen = choose_targets(run, targets, probability, max_targets)
-    frozen = freeze(model, tokens, skips=replaced.skips())
+    frozen = freeze(model, tokens, skips=replaced.skips(), after_norm=replaced.after_norm)
     lap("forward")
     with torch.no_grad():
         sources = Sources(run, frozen, replaced.local(run))

@@ -25,6 +25,7 @@ class NeuronReplacement:
     """
 
     name = "neurons"
+    after_norm = False
 
     def __init__(self, model: Model) -> None:
         self.model = model
@@ -101,7 +102,7 @@ class LocalNeurons:
             ]
             try:
                 with self._record.model.lock, torch.enable_grad():
-                    self._parts.mlp(layer).forward(self._record.mlp_in[layer][None])
+                    self._parts.mlp(layer)(self._record.mlp_in[layer][None])
                     gate = torch.autograd.grad(entering[0].sum(), held[0])[0][0]
             finally:
                 for handle in handles:
@@ -118,5 +119,5 @@ class LocalNeurons:
 
 def _weight(projection: nn.Module) -> Float[torch.Tensor, "n_out n_in"]:
     # nn.Linear stores [out, in], GPT-2's Conv1D [in, out].
-    weight = projection.weight.detach()
+    weight = torch.as_tensor(projection.weight).detach()
     return weight if isinstance(projection, nn.Linear) else weight.t()

@@ -76,7 +76,7 @@ def top_share(scores: Float[np.ndarray, " n"], share: float) -> Bool[np.ndarray,
 
 
 def prune_edges(edges: sparse.csr_array, start: Float[np.ndarray, " n"], threshold: float) -> sparse.csr_array:
-    """The edges with the highest Â[t, s]·(score_t + start_t) up to ``threshold`` of their sum; Â has rows of sum one."""
+    """The highest edges by Â[t, s]·(score_t + start_t) up to ``threshold`` of their sum; Â has rows of sum one."""
     mass = np.asarray(abs(edges).sum(axis=1, dtype=np.float64)).ravel()
     flow = influence(edges, mass, start) + start
     entries = edges.tocoo()

@@ -19,8 +19,8 @@ class Record:
     """One forward pass of one prompt, nothing edited and nothing frozen.
 
     Lists have one entry a layer. ``up`` is the up-projection's output, ``neurons`` what enters the down-projection,
-    ``mlp_out`` what the MLP module puts out (before a post-norm). ``raw_logits`` are the unembedding's output, before a
-    final soft-cap; ``logits`` what the model returns.
+    ``mlp_out`` what the MLP module puts out (before a post-norm), ``mlp_added`` what is added to the stream (after it).
+    ``raw_logits`` are the unembedding's output, before a final soft-cap; ``logits`` what the model returns.
     """
 
     model: Model
@@ -29,6 +29,7 @@ class Record:
     up: list[Float[torch.Tensor, "pos n_neurons"]]
     neurons: list[Float[torch.Tensor, "pos n_neurons"]]
     mlp_out: list[Float[torch.Tensor, "pos d_model"]]
+    mlp_added: list[Float[torch.Tensor, "pos d_model"]]
     raw_logits: Float[torch.Tensor, "pos vocab"]
     logits: Float[torch.Tensor, "pos vocab"]
 
@@ -59,7 +60,7 @@ def record(model: Model, tokens: Int[torch.Tensor, " pos"]) -> Record:
             stack.callback(parts.up(layer).register_forward_hook(keep(up, layer)).remove)
             stack.callback(parts.mlp(layer).register_forward_hook(keep(out, layer)).remove)
         stack.callback(parts.unembed.register_forward_hook(keep(raw, 0)).remove)
-        read = [Site(kind, layer) for layer in range(n_layers) for kind in ("mlp_in", "mlp_neurons")]
+        read = [Site(kind, layer) for layer in range(n_layers) for kind in ("mlp_in", "mlp_neurons", "mlp_out")]
         run = model.run(tokens, read=read)
     layers = range(n_layers)
     return Record(
@@ -69,6 +70,7 @@ def record(model: Model, tokens: Int[torch.Tensor, " pos"]) -> Record:
         up=[up[layer] for layer in layers],
         neurons=[run.sites[Site("mlp_neurons", layer)][0] for layer in layers],
         mlp_out=[out[layer] for layer in layers],
+        mlp_added=[run.sites[Site("mlp_out", layer)][0] for layer in layers],
         raw_logits=raw[0],
         logits=run.logits[0],
     )

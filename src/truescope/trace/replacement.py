@@ -1,7 +1,8 @@
 """What a tracer needs to know of the units that stand in for the MLPs: one protocol for neurons, transcoders and CLTs.
 
 A `Replacement` belongs to a model, a `LocalReplacement` to one prompt of it. With a_s the activation of unit s, which
-reads mlp_in.l at position c and writes at layers l' ≥ l, the MLP's own output (before a post-norm) is
+reads mlp_in.l at position c and writes at layers l' ≥ l, the MLP's own output (before a post-norm, or after it where
+``after_norm`` says so) is
 
     mlp_out.l'[c] = Σ_s a_s·W_dec,s[l'] + Σ constants[l'] + skip_l'(mlp_in.l'[c]) + error[l'][c]
 
@@ -52,7 +53,7 @@ class LocalReplacement(Protocol):
         ...
 
     def writes(self, layer: int) -> range:
-        """The layers that the units reading ``layer`` write to: ``layer`` alone, or also later ones (CLTs)."""
+        """The layers that the units reading ``layer`` write to: ``layer`` alone, or also later ones (CLTs), or none."""
         ...
 
     def constants(self, written: int) -> Mapping[str, Float[torch.Tensor, " d_model"]]:
@@ -71,6 +72,11 @@ class Replacement(Protocol):
     @property
     def name(self) -> str:
         """How the graph calls it."""
+        ...
+
+    @property
+    def after_norm(self) -> bool:
+        """Whether it writes what is added to the stream, after a post-norm, instead of the MLP's own output."""
         ...
 
     def skips(self) -> Mapping[int, Skip]:

@@ -82,7 +82,9 @@ class Sources:
         return start
 
     def _add_units(self, layer: int, units: Units) -> None:
-        first = self._local.writes(layer)[0] + 1
+        # Units that write nowhere reach no target.
+        writes = self._local.writes(layer)
+        first = writes[0] + 1 if len(writes) else self._record.model.n_layers + 1
         start = self._add(NodeKind.UNIT, layer, first, units.position, units.index)
         self.unit_start.append(start)
         bounds = np.searchsorted(units.position, np.arange(self._record.n_pos + 1))

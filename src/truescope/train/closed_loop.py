@@ -7,7 +7,7 @@ MLPs stay: a first token's activations are one constant of the model. No error t
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import torch
 import torch.nn.functional as F
@@ -20,6 +20,7 @@ from truescope.models import Model
 from truescope.models.passes import Pass
 
 
+@runtime_checkable
 class Writer(Protocol):
     """What stands in for the MLPs; a `Dictionary` is one, and so is a `Learner`."""
 

@@ -53,17 +53,17 @@ class Learner:
         W_enc = x / x.norm(dim=1, keepdim=True).clamp(min=1e-6)
         W_dec = torch.cat([self.outputs[s](sample[s][chosen]) for s in written], dim=1)
         # Tokens that occur twice must not stay twins.
-        W_dec = W_dec + 1e-3 * torch.randn(W_dec.shape, generator=generator)
+        W_dec = W_dec + 1e-3 * torch.randn(W_dec.shape, generator=generator).to(W_dec)
         normalise_rows_(W_dec)
         W_enc = W_enc * self._gain(sample, reads, written, W_enc, W_dec)
         d = W_dec.shape[1] // len(written)
         return Weights(
             W_enc=W_enc,
-            b_enc=torch.zeros(n),
+            b_enc=x.new_zeros(n),
             W_dec=W_dec,
-            b_dec=torch.zeros(d),
-            W_skip=torch.zeros(d, x.shape[1]) if self.config.skip else None,
-            log_threshold=torch.zeros(n) if self.config.activation == "jumprelu" else None,
+            b_dec=x.new_zeros(d),
+            W_skip=x.new_zeros(d, x.shape[1]) if self.config.skip else None,
+            log_threshold=x.new_zeros(n) if self.config.activation == "jumprelu" else None,
         )
 
     def _gain(
@@ -72,7 +72,7 @@ class Learner:
         """The size of the encoder with which the code rebuilds the outputs best: ⟨ŷ, y⟩ / ⟨ŷ, ŷ⟩ on some tokens."""
         x = self.inputs[reads](sample[reads][:n])
         y = torch.cat([self.outputs[s](sample[s][:n]) for s in written], dim=1)
-        rebuilt = sparse_map(x, W_enc, torch.zeros(len(W_enc)), W_dec, k=self.config.k)
+        rebuilt = sparse_map(x, W_enc, x.new_zeros(len(W_enc)), W_dec, k=self.config.k)
         gain = float((rebuilt * y).sum() / rebuilt.square().sum().clamp(min=1e-12))
         # Every layer hears all the groups below it, each of which would rebuild it whole.
         return max(gain, 1e-3) / (len(self.shape) if self.config.kind == "clt" else 1)
