@@ -1,6 +1,6 @@
 """Seconds and memory of tracing against tokens and units, on random models, neurons as units.
 
-    python benchmarks/tracing.py [--threads 1] [--repeats 3] [--out benchmarks/results/tracing.json]
+    python benchmarks/tracing.py [--threads 1] [--repeats 2] [--out benchmarks/results/tracing.json]
 
 Each case runs in a process of its own, so that its peak memory is its own. Seconds are given as CPU and as wall time of
 the fastest repeat; on a shared machine the CPU seconds of one thread are the ones to compare. Two floors stand beside
@@ -25,9 +25,10 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from machine import describe, peak_rss_mb
 from transformers import GPT2Config, GPT2LMHeadModel, LlamaConfig, LlamaForCausalLM
 
+from machine import describe, peak_rss_mb
+from truescope.core.graphs import NodeKind
 from truescope.models import Model
 from truescope.trace import trace_graph
 
@@ -57,7 +58,7 @@ def build(name: str) -> Model:
         return Model(GPT2LMHeadModel(GPT2Config()), name=name)
     config = LlamaConfig(
         vocab_size=1000, hidden_size=128, intermediate_size=344, num_hidden_layers=4, num_attention_heads=4,
-        max_position_embeddings=256, attn_implementation="eager", pad_token_id=None,
+        max_position_embeddings=256, pad_token_id=None,
     )  # fmt: skip
     return Model(LlamaForCausalLM(config), name=name)
 
@@ -105,7 +106,8 @@ def measure(case: Case, repeats: int) -> dict[str, Any]:
     trace, cpu, wall = fastest(lambda: trace_graph(model, tokens, max_units=case.max_units), repeats)
     peak = peak_rss_mb()
     left = trace.graph.left_out
-    n_targets = int(left["active_units"] - left["unexplored_units"]) + 10
+    n_logits = sum(node.kind is NodeKind.LOGIT for node in trace.graph.nodes)
+    n_targets = int(left["active_units"] - left["unexplored_units"]) + n_logits
     n_edges = int(left["pruned_edges"]) + trace.graph.n_edges
     floor = gemm_seconds(n_edges, model.d_model, repeats)
     return asdict(case) | {
@@ -131,7 +133,7 @@ def main() -> None:
     """Run every case in its own process and write the results with the machine they come from."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--repeats", type=int, default=2)
     parser.add_argument("--out", type=Path, default=HERE / "results" / "tracing.json")
     parser.add_argument("--case", type=int, help="run one case here and print it (used by the program itself)")
     options = parser.parse_args()

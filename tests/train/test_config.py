@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -39,7 +40,7 @@ def test_the_rate_rises_stays_and_falls_to_nothing() -> None:
     peak = 0.01 / 2
     assert len(rates) == 100 and max(rates) == pytest.approx(peak)
     assert rates[0] == pytest.approx(peak / 10) and rates[10:80] == pytest.approx([peak] * 70)
-    falls = [a - b for a, b in zip(rates[81:], rates[82:], strict=False)]
+    falls = [a - b for a, b in pairwise(rates[81:])]
     assert falls == pytest.approx([peak / 20] * len(falls)) and rates[-1] == pytest.approx(peak / 20)
     assert config.first_closed_step == 80
     assert TrainConfig(closed_loop=0).first_closed_step == TrainConfig().n_steps

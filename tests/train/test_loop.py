@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import json
 import os
 import signal
 import subprocess
@@ -58,29 +59,30 @@ def test_a_run_killed_twice_ends_bit_for_bit_as_an_unbroken_one(kind: str, tmp_p
     script = Path(__file__).with_name("run_to_the_end.py")
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(p for p in sys.path if p)}
 
-    def start(checkpoint: Path, result: Path, pause: float = 0.0) -> subprocess.Popen[str]:
-        command = [sys.executable, str(script), kind, str(checkpoint), str(result), str(pause)]
+    def start(name: str, *more: str) -> subprocess.Popen[str]:
+        place = tmp_path / name
+        command = [sys.executable, str(script), kind, f"{place}.safetensors", str(place), *more]
         return subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True)
 
-    unbroken = start(tmp_path / "a.safetensors", tmp_path / "a")
-    assert unbroken.communicate(timeout=120) and unbroken.returncode == 0
+    with start("a") as unbroken:
+        pass
+    assert unbroken.returncode == 0
     # The second kill falls into the closed-loop part (from step 36 of 60 on).
     for step in (20, 40):
-        broken = start(tmp_path / "b.safetensors", tmp_path / "b", 60.0)
-        assert broken.stdout is not None and f"'step': {step}" in broken.stdout.readline()
-        broken.send_signal(signal.SIGKILL)
-        assert broken.wait() == -signal.SIGKILL
+        with start("b", str(step)) as broken:
+            assert broken.stdout is not None and broken.stdout.readline() == f"at step {step}\n"
+            broken.send_signal(signal.SIGKILL)
+        assert broken.returncode == -signal.SIGKILL
         left = read_checkpoint(tmp_path / "b.safetensors", _inputs(tmp_path / "b.safetensors"))
         assert left is not None and left.step == step // 7 * 7
-    last = start(tmp_path / "b.safetensors", tmp_path / "b")
-    assert last.communicate(timeout=120) and last.returncode == 0
+    with start("b") as last:
+        pass
+    assert last.returncode == 0
     a, b = load_file(tmp_path / "a"), load_file(tmp_path / "b")
     assert len(a) > 30 and same(a, b)
 
 
 def _inputs(path: Path) -> dict[str, Any]:
-    import json
-
     data = path.read_bytes()
     header = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])
     return json.loads(header["__metadata__"]["truescope.checkpoint"])["inputs"]

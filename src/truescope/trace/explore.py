@@ -34,6 +34,7 @@ class Explorer:
         self.h: list[np.ndarray] = []
         self.explained: list[np.ndarray] = []
         self.stopped_by = ""
+        self._buffer: torch.Tensor | None = None
 
     @property
     def closure_gap(self) -> float:
@@ -113,7 +114,10 @@ class Explorer:
         self._keep(edges, layers, sources.position[columns], columns, h)
 
     def _new_edges(self, n: int) -> torch.Tensor:
-        return torch.zeros(n, len(self.sources), dtype=torch.float32, device=self._targets.vector.device)
+        # One buffer for all batches: fresh memory costs more than clearing it. `_keep` copies what it files.
+        if self._buffer is None or len(self._buffer) < n:
+            self._buffer = torch.empty(n, len(self.sources), dtype=torch.float32, device=self._targets.vector.device)
+        return self._buffer[:n].zero_()
 
     def _descend(
         self,
