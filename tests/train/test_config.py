@@ -43,4 +43,4 @@ def test_the_rate_rises_stays_and_falls_to_nothing() -> None:
     falls = [a - b for a, b in pairwise(rates[81:])]
     assert falls == pytest.approx([peak / 20] * len(falls)) and rates[-1] == pytest.approx(peak / 20)
     assert config.first_closed_step == 80
-    assert TrainConfig(closed_loop=0).first_closed_step == TrainConfig().n_steps
+    assert TrainConfig(closed_loop=0.0).first_closed_step == TrainConfig().n_steps
