@@ -37,7 +37,7 @@ def test_help_loads_nothing_heavy(command: str) -> None:
         (["trace", "1+1=", "--max-units", "many"], 2, "max-units"),
         (["trace", ""], 1, "empty"),
         (["trace", "1+1=", "--model", "no/such/folder"], 1, "no/such/folder"),
-        (["trace", "1+1=", "--dictionary", "nuerons"], 2, "did you mean neurons?"),
+        (["trace", "1+1=", "--dictionary", "nuerons"], 1, "did you mean neurons?"),
         (["trace", "1+1=", "--text", "none.txt"], 2, "no text file"),
         (["serve", "abc"], 1, "abc"),
         (["serve"], 1, "truescope demo"),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import torch
 
@@ -39,14 +41,17 @@ def data() -> tuple[list[torch.Tensor], list[torch.Tensor]]:
 
 
 def copies(weights: list[Weights]) -> list[Weights]:
+    def leaf(tensor: torch.Tensor | None) -> Any:
+        return None if tensor is None else tensor.clone().requires_grad_()
+
     return [
-        Weights(**{n: v.clone().requires_grad_() if isinstance(v, torch.Tensor) else v for n, v in vars(w).items()})
+        Weights(leaf(w.W_enc), leaf(w.b_enc), leaf(w.W_dec), leaf(w.b_dec), leaf(w.W_skip), leaf(w.log_threshold))
         for w in weights
     ]
 
 
 def total(weights: list[Weights], codes: list[torch.Tensor], x: list[torch.Tensor]) -> list[torch.Tensor]:
-    out = [w.b_dec + v @ w.W_skip.T for w, v in zip(weights, x, strict=True)]
+    out = [w.b_dec + (0 if w.W_skip is None else v @ w.W_skip.T) for w, v in zip(weights, x, strict=True)]
     for g, (w, z) in enumerate(zip(weights, codes, strict=True)):
         for at, layer in enumerate(range(g, LAYERS)):
             out[layer] = out[layer] + z @ w.W_dec[:, at * D : (at + 1) * D]

@@ -20,17 +20,17 @@ def values_for(dictionary: Dictionary, n_positions: int = 11) -> dict[Site, torc
 
 
 def normalised(group: Group, x: torch.Tensor) -> torch.Tensor:
-    match group.normalisation.kind:
-        case "affine":
-            return (x - group.normalisation.mean) / group.normalisation.scale
-        case "token":
-            return (x - x.mean(1, keepdim=True)) / x.std(1, keepdim=True, correction=0)
+    mean, scale = group.normalisation.mean, group.normalisation.scale
+    if mean is not None and scale is not None:
+        return (x - mean) / scale
+    if group.normalisation.kind == "token":
+        return (x - x.mean(1, keepdim=True)) / x.std(1, keepdim=True, correction=0)
     return x
 
 
 def dense_code(dictionary: Dictionary, group: Group, x: torch.Tensor) -> torch.Tensor:
     p = normalised(group, x) @ group.W_enc.T + group.b_enc
-    if dictionary.activation == "jumprelu":
+    if group.threshold is not None:
         return torch.where(p > group.threshold, p, 0)
     kept = torch.zeros_like(p).scatter_(1, p.topk(K).indices, 1)
     return p.relu() * kept

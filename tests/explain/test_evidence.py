@@ -22,11 +22,11 @@ from truescope.core.features import Example, Feature
 from truescope.core.interventions import Intervention
 from truescope.core.sites import Site
 from truescope.explain import (
+    UnitSet,
     direct_effects,
     domain_evidence,
     focus_tokens,
     last_activations,
-    neurons,
     operand_plot,
     text_evidence,
     token_activations,
@@ -68,7 +68,7 @@ def test_direct_effects_are_what_an_edit_adds(name: str):
     model = small(name)
     tokens = torch.tensor([3, 1, 4])
     features = [Feature(0, 5), Feature(1, 7), Feature(1, 0)]
-    got = direct_effects(model, features)
+    got = direct_effects(UnitSet(model), features)
     for row, feature in zip(got, features, strict=True):
         # All neurons but one silenced: what is written beside the bias is the one column, through the post-norm if any.
         site, out = Site("mlp_neurons", feature.layer), Site("mlp_out", feature.layer)
@@ -98,14 +98,18 @@ def test_direct_effect_of_a_last_layer_neuron_has_the_size_that_the_logits_show(
         scale = centred[0].pow(2).mean().add(model.config.layer_norm_epsilon).sqrt()
         frozen = [model.parts.unembed(gain * c / scale + bias) for c in centred]
     shift = (frozen[1] - frozen[0]) / step
-    torch.testing.assert_close(direct_effects(model, [feature])[0] / scale, shift - shift.mean(), rtol=2e-2, atol=2e-3)
+    torch.testing.assert_close(
+        direct_effects(UnitSet(model), [feature])[0] / scale, shift - shift.mean(), rtol=2e-2, atol=2e-3
+    )
 
 
 def test_promoted_and_suppressed_tokens_are_the_ends_of_the_effects():
     model = small("llama")
     features = [Feature(0, 1), Feature(1, 2)]
-    effects = direct_effects(model, features)
-    for row, (promoted, suppressed) in zip(effects, token_effects(model, features, n_tokens=3, batch=1), strict=True):
+    effects = direct_effects(UnitSet(model), features)
+    for row, (promoted, suppressed) in zip(
+        effects, token_effects(UnitSet(model), features, n_tokens=3, batch=1), strict=True
+    ):
         order = row.argsort(descending=True).tolist()
         assert [token for token, _ in promoted] == [f"#{i}" for i in order[:3]]
         assert [token for token, _ in suppressed] == [f"#{i}" for i in order[:-4:-1]]
@@ -125,7 +129,7 @@ def grid() -> tuple[Model, torch.Tensor, np.ndarray, np.ndarray]:
 def test_last_activations_are_the_plain_reading(grid):
     model, tokens, *_ = grid
     got = last_activations(model, tokens, batch=130)
-    units = neurons(model)
+    units = UnitSet(model).every()
     assert got.shape == (400, 2 * 96) and len(units) == 192
     run = model.run(tokens[7], read=["mlp_neurons.0", "mlp_neurons.1"])
     both = torch.cat([run.sites[Site("mlp_neurons", layer)][0, -1] for layer in (0, 1)])
@@ -135,7 +139,7 @@ def test_last_activations_are_the_plain_reading(grid):
 def test_domain_evidence_says_what_the_activations_say(grid):
     model, tokens, first, second = grid
     values = last_activations(model, tokens)
-    units = neurons(model)
+    units = UnitSet(model).every()
     dead = units[0]
     values[:, 0] = 0.0
     alive = max(range(1, len(units)), key=lambda i: values[:, i].max())
@@ -178,7 +182,7 @@ def test_token_activations_read_every_position_once_for_prompts_of_all_lengths()
     model = small("llama")
     prompts = [torch.tensor([1, 2, 3]), torch.tensor([4, 5]), torch.tensor([6, 7, 8])]
     wanted = [(0, Feature(0, 3)), (1, Feature(1, 4)), (2, Feature(0, 3)), (0, Feature(1, 1))]
-    got = token_activations(model, prompts, wanted, batch=2)
+    got = token_activations(UnitSet(model), prompts, wanted, batch=2)
     assert set(got) == set(wanted)
     for (prompt, feature), values in got.items():
         site = Site("mlp_neurons", feature.layer)
@@ -223,8 +227,8 @@ def test_names_are_tokens_and_nothing_else():
 def test_bad_features_and_texts_are_refused(grid):
     model, tokens, *_ = grid
     with pytest.raises(UsageError, match="no neuron 2/0"):
-        direct_effects(model, [Feature(2, 0)])
+        direct_effects(UnitSet(model), [Feature(2, 0)])
     with pytest.raises(UsageError, match="one column for each unit"):
-        domain_evidence(model, tokens, np.zeros((400, 1)), neurons(model))
+        domain_evidence(model, tokens, np.zeros((400, 1)), UnitSet(model).every())
     with pytest.raises(UsageError, match="at least one text"):
         text_evidence(model, [], [Feature(0, 0)])

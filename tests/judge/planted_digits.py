@@ -13,7 +13,7 @@ import torch
 from transformers import GPT2Config, GPT2LMHeadModel
 
 from truescope.core.features import Feature
-from truescope.explain import last_activations, neurons
+from truescope.explain import UnitSet, last_activations
 from truescope.judge import NumberTask, Statement, token_numbers
 from truescope.models import Model
 from truescope.statistics import UnitStatistics, split_half
@@ -83,7 +83,7 @@ def planted_statement(model: Model, *, seed: int = 0, n: int = 10_000, n_control
     tokens, _, second = planted_prompts()
     grouping, judging = split_half(10_000, seed)
     grouping, judging = grouping[:n], judging[:n]
-    units = UnitStatistics.measure(last_activations(model, tokens[torch.from_numpy(grouping)]), neurons(model))
+    units = UnitStatistics.measure(last_activations(model, tokens[torch.from_numpy(grouping)]), UnitSet(model).every())
     numbers = token_numbers([*map(str, range(100)), "end"])
     task = NumberTask(tokens[torch.from_numpy(judging)], second[judging], numbers)
     return Statement(model.hash, task, units, {"rule": "planted"}, seed, 10_000, n_controls=n_controls)

@@ -8,7 +8,7 @@ import torch
 
 from truescope.core.claims import EvidenceLevel, Status
 from truescope.core.features import Feature
-from truescope.explain import Grouping, digit_dependence, group_units, last_activations, neurons
+from truescope.explain import Grouping, UnitSet, digit_dependence, group_units, last_activations
 from truescope.judge import NumberTask, Statement, judge_suppression, token_numbers
 from truescope.models import Model
 from truescope.statistics import UnitStatistics, split_half
@@ -24,7 +24,7 @@ def world() -> World:
     grouping_half, judging_half = split_half(10_000, seed=0)
     seen = tokens[torch.from_numpy(grouping_half)]
     values = last_activations(model, seen)
-    units = UnitStatistics.measure(values, neurons(model))
+    units = UnitStatistics.measure(values, UnitSet(model).every())
     groups = group_units(units, digit_dependence(values, seen[:, 1].numpy(), seen[:, 3].numpy()))
     numbers = token_numbers(model.token_strings(range(model.n_vocab)))
     task = NumberTask(tokens[torch.from_numpy(judging_half)], answers.numpy()[judging_half], numbers)

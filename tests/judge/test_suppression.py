@@ -20,7 +20,7 @@ from truescope.core.claims import Claim, EvidenceLevel, Prediction, Status, Verd
 from truescope.core.errors import ClaimError
 from truescope.core.features import Feature
 from truescope.core.sites import Site
-from truescope.explain import digit_dependence, group_units, last_activations, neurons
+from truescope.explain import UnitSet, digit_dependence, group_units, last_activations
 from truescope.judge import Statement, edited_answers, judge_suppression, suppression_edits
 from truescope.models import Model
 from truescope.statistics import UnitStatistics, split_half
@@ -48,7 +48,7 @@ def test_the_whole_way_from_grouping_to_held_claims(model: Model):
     tokens, first, second = planted_prompts()
     grouping, _ = split_half(10_000, 0)
     values = last_activations(model, tokens[torch.from_numpy(grouping)])
-    units = UnitStatistics.measure(values, neurons(model))
+    units = UnitStatistics.measure(values, UnitSet(model).every())
     groups = group_units(units, digit_dependence(values, first[grouping], second[grouping])).groups
     # Both groups read b alone; the planted neurons and those idle ones that read the same digit are found.
     assert set(UNITS_GROUP) <= set(groups["units digits"]) and set(MAGNITUDE_GROUP) <= set(groups["magnitude"])

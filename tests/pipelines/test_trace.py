@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from truescope.cli.main import main
-from truescope.core.errors import PromptError, UsageError
+from truescope.core.errors import DictionaryError, PromptError, UsageError
 from truescope.pipelines import describe_sites, find_page, list_runs, trace
 from truescope.store import Store
 
@@ -74,7 +74,7 @@ def test_targets_can_be_chosen() -> None:
         (lambda: trace(""), PromptError),
         (lambda: trace("  \n "), PromptError),
         (lambda: trace("1+" * 400 + "1="), PromptError),
-        (lambda: trace("36+59=", dictionary="neuron"), UsageError),
+        (lambda: trace("36+59=", dictionary="neuron"), DictionaryError),
         (lambda: trace("36+59=", node_threshold=1.5), UsageError),
         (lambda: trace("36+59=", targets=["ninety-five apples"]), PromptError),
     ],

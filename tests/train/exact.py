@@ -30,18 +30,18 @@ def neurons_dictionary(model: Model) -> Dictionary:
     """Every neuron as a feature of a transcoder, k = all of them."""
     groups, biases = [], {}
     for layer in range(model.n_layers):
-        up, down = model.parts.up(layer), model.parts.down(layer)
+        up, down = (dict(part.named_parameters()) for part in (model.parts.up(layer), model.parts.down(layer)))
         written = Site("mlp_out", layer)
         groups.append(
             Group(
                 reads=Site("mlp_in", layer),
                 writes=(written,),
-                W_enc=up.weight.detach().T.contiguous(),
-                b_enc=up.bias.detach(),
-                W_dec=down.weight.detach().contiguous(),
+                W_enc=up["weight"].detach().T.contiguous(),
+                b_enc=up["bias"].detach(),
+                W_dec=down["weight"].detach().contiguous(),
             )
         )
-        biases[written] = down.bias.detach()
+        biases[written] = down["bias"].detach()
     return Dictionary("neurons", "transcoder", "topk", tuple(groups), biases, 40, model.hash)
 
 

@@ -11,6 +11,7 @@ Flag = Parameter(negative=())
 
 def demo(
     *,
+    dictionary: str = "neurons",
     n_controls: int = 100,
     seed: int = 0,
     json: Annotated[bool, Flag] = False,
@@ -21,12 +22,15 @@ def demo(
 ) -> int:
     """Trace why a small model answers 95 to "36+59=", judge what the graph says, and show the page.
 
-    Groups of neurons are found on one half of the 10,000 sums, without being told the answers; one claim for each is
+    Groups of units are found on one half of the 10,000 sums, without being told the answers; one claim for each is
     stated, hashed, and tested on the other half by setting the group to its means in the running model, beside matched
     random groups. On no terminal the page is written into one file.
 
     Parameters
     ----------
+    dictionary
+        The units of the graph and the groups: "neurons" (the model's own), "transcoder" or "clt" (trained features that
+        ship with the package), or the folder of a dictionary.
     n_controls
         Matched random groups for each claim (at least 100 for a verdict that counts).
     seed
@@ -48,7 +52,7 @@ def demo(
 
     watcher = TerminalWatcher(quiet=json)
     try:
-        report = run_demo(n_controls=n_controls, seed=seed, fresh=fresh, watcher=watcher)
+        report = run_demo(dictionary=dictionary, n_controls=n_controls, seed=seed, fresh=fresh, watcher=watcher)
     finally:
         watcher.close()
     return show(report, watcher, json=json, no_browser=no_browser, port=port, strict=strict)

@@ -40,7 +40,8 @@ def trace(
     revision
         The hub revision to load.
     dictionary
-        The units of the graph: "neurons" (the model's own MLP neurons; the error is zero).
+        The units of the graph: "neurons" (the model's own MLP neurons; the error is zero), or the folder of a
+        transcoder or cross-layer transcoder made by `truescope train`.
     target
         Tokens to explain (may be given more than once); default: the likeliest ones.
     probability

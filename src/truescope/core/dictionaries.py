@@ -15,8 +15,15 @@ class Dictionary(Protocol):
     features of a cross-layer transcoder that read ``mlp_in.l`` write ``mlp_out.l``, …, ``mlp_out.L-1``.
     """
 
-    name: str
-    model_hash: str
+    @property
+    def name(self) -> str:
+        """How graphs and reports call it."""
+        ...
+
+    @property
+    def model_hash(self) -> str:
+        """The hash of the weights it was made for; "" where it belongs to no model."""
+        ...
 
     @property
     def reads(self) -> tuple[Site, ...]:

@@ -12,6 +12,7 @@ in the units of the model's activations. The rows of W_dec hold what a feature w
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -147,6 +148,18 @@ class Dictionary:
     def writes(self) -> tuple[Site, ...]:
         """The sites that features write, in order."""
         return tuple(sorted({site for group in self.groups for site in group.writes}))
+
+    @cached_property
+    def hash(self) -> str:
+        """SHA-256, in hex, over every stored tensor: what tells this dictionary from another of the same name."""
+        norms = [(group.normalisation.kind, group.normalisation.scale) for group in self.groups]
+        digest = hashlib.sha256(f"{self.kind} {self.activation} {self.k} {norms}".encode())
+        stored = [(str(g.reads), name, tensor) for g in self.groups for name, tensor in sorted(g.tensors().items())]
+        stored += [(str(site), "b_dec", bias) for site, bias in sorted(self.b_dec.items())]
+        for site, name, tensor in stored:
+            digest.update(f"{site} {name} {list(tensor.shape)} {tensor.dtype}".encode())
+            digest.update(tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().data)
+        return digest.hexdigest()
 
     @cached_property
     def _by_site(self) -> dict[Site, Group]:

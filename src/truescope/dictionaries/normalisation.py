@@ -52,7 +52,7 @@ class Normalisation:
 
     def __call__(self, x: Float[Tensor, "*shape d_in"]) -> Float[Tensor, "*shape d_in"]:
         """x̃."""
-        if self.kind == "affine":
+        if self.mean is not None and self.scale is not None:
             return (x - self.mean) / self.scale
         if self.kind == "token":
             centred = x - x.mean(-1, keepdim=True)
@@ -63,8 +63,7 @@ class Normalisation:
         self, rows: Float[Tensor, "n d_in"], biases: Float[Tensor, " n"], x: Float[Tensor, "n d_in"]
     ) -> tuple[Float[Tensor, "n d_in"], Float[Tensor, " n"]]:
         """Vectors v and constants c with rows·x̃ + biases = v·x + c, denominators held at ``x``, one position a row."""
-        if self.kind == "affine":
-            assert self.mean is not None and self.scale is not None
+        if self.mean is not None and self.scale is not None:
             vectors = rows / self.scale
             return vectors, biases - vectors @ self.mean
         if self.kind == "token":

@@ -13,12 +13,14 @@ from truescope.explain.dependence import (
 from truescope.explain.evidence import domain_evidence, operand_plot, text_evidence
 from truescope.explain.logits import direct_effects, token_effects
 from truescope.explain.names import focus_tokens, unit_name, visible
-from truescope.explain.reading import last_activations, neurons, token_activations
+from truescope.explain.reading import last_activations, token_activations
+from truescope.explain.units import UnitSet
 
 __all__ = [
     "DIGIT_PARTS",
     "Grouping",
     "GroupingRule",
+    "UnitSet",
     "digit_dependence",
     "digits",
     "direct_effects",
@@ -26,7 +28,6 @@ __all__ = [
     "focus_tokens",
     "group_units",
     "last_activations",
-    "neurons",
     "operand_plot",
     "text_evidence",
     "token_activations",

@@ -1,4 +1,4 @@
-"""Evidence for neurons: top examples, density, logit effects, operand plots, and a readable name for each."""
+"""Evidence for units: top examples, density, logit effects, operand plots, and a readable name for each."""
 
 from __future__ import annotations
 
@@ -10,11 +10,12 @@ from jaxtyping import Float, Int
 
 from truescope.core.errors import UsageError
 from truescope.core.features import Evidence, Example, Feature
-from truescope.core.sites import Site
+from truescope.dictionaries import Dictionary
 from truescope.explain.dependence import N_OPERANDS
 from truescope.explain.logits import token_effects
 from truescope.explain.names import focus_tokens, unit_name
-from truescope.explain.reading import Prompt, check_neurons, token_activations
+from truescope.explain.reading import Prompt, token_activations
+from truescope.explain.units import UnitSet
 from truescope.models import Model
 
 Operands = tuple[Int[np.ndarray, " n_prompts"], Int[np.ndarray, " n_prompts"]]
@@ -44,6 +45,7 @@ def domain_evidence(
     units: Sequence[Feature],
     *,
     features: Sequence[Feature] | None = None,
+    dictionary: Dictionary | None = None,
     operands: Operands | None = None,
     dependence: Mapping[str, Float[np.ndarray, " n_units"]] | None = None,
     n_examples: int = 8,
@@ -61,15 +63,16 @@ def domain_evidence(
     """
     column = {unit: i for i, unit in enumerate(units)}
     chosen = list(units if features is None else features)
-    check_neurons(model, chosen)
+    looked_at = UnitSet(model, dictionary)
+    looked_at.check(chosen)
     if len(column) != activations.shape[1] or not set(chosen) <= set(column):
         raise UsageError("activations need one column for each unit, and features must be among them")
     picked = activations[:, [column[feature] for feature in chosen]]
     top = _largest(picked, n_examples)
     wanted = {(int(p), f) for j, f in enumerate(chosen) for p in top[:, j] if picked[p, j] != 0}
-    seen = token_activations(model, list(tokens), wanted)
+    seen = token_activations(looked_at, list(tokens), wanted)
     differing = (tokens != tokens[:1]).any(dim=0).nonzero().flatten().tolist()
-    effects = token_effects(model, chosen, n_tokens=n_tokens)
+    effects = token_effects(looked_at, chosen, n_tokens=n_tokens)
     evidence = []
     for j, feature in enumerate(chosen):
         prompts = [int(p) for p in top[:, j] if (int(p), feature) in seen]
@@ -97,6 +100,7 @@ def text_evidence(
     texts: Sequence[Prompt],
     features: Sequence[Feature],
     *,
+    dictionary: Dictionary | None = None,
     n_examples: int = 8,
     n_tokens: int = 8,
     window: int = 24,
@@ -104,19 +108,20 @@ def text_evidence(
     """The evidence of ``features`` over ordinary texts, given as token ids.
 
     Examples are the texts with the largest activation, cut to ``window`` tokens on each side of it. A first token that
-    the tokenizer puts before every text is left out of density and focus: what neurons do there says nothing of a text.
+    the tokenizer puts before every text is left out of density and focus: what units do there says nothing of a text.
 
     Raises:
-        UsageError: no text is longer than that first token, or the model has no such neuron.
+        UsageError: no text is longer than that first token, or there is no such unit.
     """
-    check_neurons(model, features)
+    looked_at = UnitSet(model, dictionary)
+    looked_at.check(features)
     chosen = list(features)
     skip = [_n_before(model, text) for text in texts]
-    largest, n_active, n = _read_texts(model, texts, chosen, skip)
+    largest, n_active, n = _read_texts(looked_at, texts, chosen, skip)
     top = _largest(largest, n_examples)
     wanted = {(int(r), f) for j, f in enumerate(chosen) for r in top[:, j] if np.isfinite(largest[r, j])}
-    seen = token_activations(model, texts, wanted, batch=8)
-    effects = token_effects(model, chosen, n_tokens=n_tokens)
+    seen = token_activations(looked_at, texts, wanted, batch=8)
+    effects = token_effects(looked_at, chosen, n_tokens=n_tokens)
     evidence = []
     for j, feature in enumerate(chosen):
         examples = []
@@ -132,7 +137,7 @@ def text_evidence(
 
 
 def _read_texts(
-    model: Model, texts: Sequence[Prompt], features: Sequence[Feature], skip: Sequence[int]
+    units: UnitSet, texts: Sequence[Prompt], features: Sequence[Feature], skip: Sequence[int]
 ) -> tuple[np.ndarray, np.ndarray, int]:
     """Each feature's largest activation in each text [n_texts, n_features], at how many positions it is active, and of
     how many."""
@@ -142,10 +147,10 @@ def _read_texts(
     for row, text in enumerate(texts):
         if len(text) <= skip[row]:
             continue
-        values = model.run(text, read=[Site("mlp_neurons", layer) for layer in layers]).sites
+        run = units.model.run(text, read=[units.site(layer) for layer in layers])
         for layer in layers:
             columns = [j for j, feature in enumerate(features) if feature.layer == layer]
-            z = values[Site("mlp_neurons", layer)][0, skip[row] :, [features[j].index for j in columns]]
+            z = units.values(run, layer)[0, skip[row] :, [features[j].index for j in columns]]
             largest[row, columns] = z.amax(dim=0).float().cpu().numpy()
             n_active[columns] += (z != 0).sum(dim=0).cpu().numpy()
         n += len(text) - skip[row]

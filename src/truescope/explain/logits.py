@@ -1,4 +1,4 @@
-"""Direct logit effects: what a neuron writes, read by the unembedding, with nothing in between."""
+"""Direct logit effects: what a unit writes, read by the unembedding, with nothing in between."""
 
 from __future__ import annotations
 
@@ -6,20 +6,19 @@ from collections.abc import Sequence
 
 import torch
 from jaxtyping import Float
-from torch import nn
 
 from truescope.core.features import Feature
-from truescope.explain.reading import check_neurons
-from truescope.models import Model
+from truescope.explain.units import UnitSet, gain
 
 TokenEffects = tuple[tuple[str, float], ...]
 
 
-def direct_effects(model: Model, features: Sequence[Feature]) -> Float[torch.Tensor, "n_features vocab"]:
-    """The demeaned logits that one unit of each neuron's activation adds through the residual stream alone.
+def direct_effects(units: UnitSet, features: Sequence[Feature]) -> Float[torch.Tensor, "n_features vocab"]:
+    """The demeaned logits that one unit of each feature's activation adds through the residual stream alone.
 
-    With d the neuron's column of the down-projection, g the gain of the norm on what the MLP adds (1 where a family has
-    none) and G the gain of the final norm (1 + w where the family stores w so),
+    With d what it writes (a neuron's column of the down-projection; a feature's decoder rows, summed over the layers
+    they write), g the gain of the norm on what the MLP adds (1 where a family has none, and for dictionaries) and G
+    the gain of the final norm (1 + w where the family stores w so),
 
         e = W_U (G ⊙ C (g ⊙ d)),    e ← e − mean over the vocabulary,
 
@@ -28,29 +27,31 @@ def direct_effects(model: Model, features: Sequence[Feature]) -> Float[torch.Ten
     up to one positive factor a prompt. A final soft-cap is left out too.
 
     Raises:
-        UsageError: the model has no such neuron.
+        UsageError: there is no such unit.
     """
-    check_neurons(model, features)
-    writes = _writes(model, features)
+    model = units.model
+    units.check(features)
+    writes = units.writes(features)
     if model.family.norm == "layer":
         writes = writes - writes.mean(dim=1, keepdim=True)
-    writes = writes * _gain(model, model.parts.final_norm)
+    writes = writes * gain(model, model.parts.final_norm)
     unembed = model.parts.unembed.get_parameter("weight").detach().float()
     # W_U is centred over the vocabulary in place of the larger result.
     return writes @ (unembed - unembed.mean(dim=0)).T
 
 
 def token_effects(
-    model: Model, features: Sequence[Feature], *, n_tokens: int = 8, batch: int = 512
+    units: UnitSet, features: Sequence[Feature], *, n_tokens: int = 8, batch: int = 512
 ) -> list[tuple[TokenEffects, TokenEffects]]:
-    """For each neuron, the ``n_tokens`` tokens it promotes and suppresses most, each as (token, direct effect).
+    """For each feature, the ``n_tokens`` tokens it promotes and suppresses most, each as (token, direct effect).
 
     Promoted tokens have the largest effects first, suppressed ones the smallest first; see `direct_effects`.
     """
     result: list[tuple[TokenEffects, TokenEffects]] = []
+    model = units.model
     k = min(n_tokens, model.n_vocab)
     for start in range(0, len(features), batch):
-        effects = direct_effects(model, features[start : start + batch])
+        effects = direct_effects(units, features[start : start + batch])
         (high, top), (low, bottom) = effects.topk(k), effects.topk(k, largest=False)
         for row in range(len(effects)):
             promoted, suppressed = model.token_strings(top[row]), model.token_strings(bottom[row])
@@ -61,22 +62,3 @@ def token_effects(
                 )
             )
     return result
-
-
-def _writes(model: Model, features: Sequence[Feature]) -> Float[torch.Tensor, "n_features d_model"]:
-    rows = torch.empty(len(features), model.d_model, device=model.device)
-    for layer in sorted({feature.layer for feature in features}):
-        here = [i for i, feature in enumerate(features) if feature.layer == layer]
-        index = torch.tensor([features[i].index for i in here], device=model.device)
-        down = model.parts.down(layer)
-        weight = down.get_parameter("weight").detach()
-        # nn.Linear stores [d_model, n_neurons], GPT-2's Conv1D [n_neurons, d_model].
-        written = (weight[:, index].T if isinstance(down, nn.Linear) else weight[index]).float()
-        norm = model.parts.mlp_out_norm(layer)
-        rows[here] = (written if norm is None else written * _gain(model, norm)).to(rows.device)
-    return rows
-
-
-def _gain(model: Model, norm: nn.Module) -> Float[torch.Tensor, " d_model"]:
-    weight = norm.get_parameter("weight").detach().float()
-    return 1.0 + weight if model.family.norm == "rms_plus_one" else weight

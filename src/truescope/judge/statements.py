@@ -65,21 +65,30 @@ class Statement:
             },
         )
 
-    def units_digits(self, features: Sequence[Feature]) -> Claim:
+    def units_digits(self, features: Sequence[Feature], *, most_exact: float = 0.60) -> Claim:
         """The claim that the units-digits group is needed for the exact answer, and not for its neighbourhood."""
         return self.suppression(
             "units digits",
             features,
             "Setting the units-digits group to its mean keeps answers within ±5 of the sum, "
             "but loses many exact answers",
-            [Prediction("within_5", ">=", 0.99), Prediction("exact", "<=", 0.60)],
+            [Prediction("within_5", ">=", 0.99), Prediction("exact", "<=", most_exact)],
         )
 
-    def magnitude(self, features: Sequence[Feature]) -> Claim:
+    def magnitude(self, features: Sequence[Feature], *, most_exact: float = 0.45) -> Claim:
         """The claim that the magnitude group is needed for the exact answer, and not for its units digit."""
         return self.suppression(
             "magnitude",
             features,
             "Setting the magnitude group to its mean keeps the answer's units digit, but loses most exact answers",
-            [Prediction("units_digit", ">=", 0.99), Prediction("exact", "<=", 0.45)],
+            [Prediction("units_digit", ">=", 0.99), Prediction("exact", "<=", most_exact)],
+        )
+
+    def neighbourhood(self, features: Sequence[Feature], *, most_near: float = 0.10) -> Claim:
+        """The claim that the magnitude group is needed to come near the answer at all, and not for its units digit."""
+        return self.suppression(
+            "magnitude",
+            features,
+            "Setting the magnitude group to its mean keeps the answer's units digit, but answers are no longer near",
+            [Prediction("units_digit", ">=", 0.98), Prediction("within_5", "<=", most_near)],
         )

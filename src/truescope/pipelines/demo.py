@@ -19,12 +19,20 @@ from truescope.core.errors import StoreError, UsageError
 from truescope.core.features import Feature
 from truescope.core.graphs import Graph
 from truescope.core.progress import Watcher
+from truescope.dictionaries import Dictionary
 from truescope.explain import Grouping, GroupingRule, digit_dependence, group_units
 from truescope.judge import Ledger, NumberTask, Statement, token_numbers
 from truescope.models import Model
 from truescope.pipelines.evidence import Domain, units_of
 from truescope.pipelines.judge import Halves, judge_claims
-from truescope.pipelines.subjects import ADDITION, load_model
+from truescope.pipelines.subjects import (
+    ADDITION,
+    NEURONS,
+    dictionary_id,
+    load_dictionary,
+    load_model,
+    replacement_of,
+)
 from truescope.pipelines.trace import count_progress, run_facts, summarise
 from truescope.pipelines.view import build_unit, build_view, graph_facts
 from truescope.store import Run, Store, versions
@@ -32,6 +40,7 @@ from truescope.trace import UnitScores, load_graph, load_units, save_graph, trac
 
 PROMPT = "36+59="
 MIN_CONTROLS = 100
+OPERANDS = ("first operand", "second operand")
 
 
 @dataclass(frozen=True)
@@ -49,6 +58,7 @@ class DemoReport:
 
 def demo(
     *,
+    dictionary: str | Path = NEURONS,
     n_controls: int = MIN_CONTROLS,
     seed: int = 0,
     fresh: bool = False,
@@ -57,11 +67,13 @@ def demo(
 ) -> DemoReport:
     """Trace why the addition world answers 95 to "36+59=", and judge what its groups of neurons are needed for.
 
+    ``dictionary`` gives the units: "neurons", "transcoder" or "clt" (both ship with the package), or a folder.
     ``seed`` splits the 10,000 prompts, and draws the controls and the bootstrap samples. The same seed and number of
     controls give the same run, which is loaded rather than computed again unless it is ``fresh``.
 
     Raises:
         UsageError: fewer than 100 controls.
+        DictionaryError: the dictionary is absent, damaged, or belongs to another model.
     """
     if n_controls < MIN_CONTROLS:
         raise UsageError(
@@ -70,62 +82,57 @@ def demo(
     watcher = watcher or Watcher()
     with watcher.stage("load") as said:
         model = load_model(ADDITION)
+        loaded = load_dictionary(dictionary, model)
         said["text"] = (
             f"Loaded the addition world ({model.family.name}, {model.n_layers} layers of {model.n_neurons} neurons)"
         )
     store = store or Store.open()
     inputs = {"model_hash": model.hash, "prompt": PROMPT, "seed": seed, "n_controls": n_controls}
+    inputs |= {"dictionary": dictionary_id(loaded)}
     run = store.run("demo", inputs | {"code": versions()["truescope"]})
     with run.locked():
         if fresh or not run.finished:
-            _compute(run, model, seed, n_controls, fresh, watcher)
+            _compute(run, _Subject(model, loaded, str(dictionary)), seed, n_controls, fresh, watcher)
         graph = load_graph(run.path("graph"))
         return DemoReport(graph, run.folder, run.read_json("view.json"))
 
 
-def _compute(run: Run, model: Model, seed: int, n_controls: int, fresh: bool, watcher: Watcher) -> None:
+@dataclass(frozen=True)
+class _Subject:
+    """The model, the dictionary whose features are its units (None: its neurons), and what the user called it."""
+
+    model: Model
+    dictionary: Dictionary | None
+    name: str
+
+
+def _compute(run: Run, subject: _Subject, seed: int, n_controls: int, fresh: bool, watcher: Watcher) -> None:
     """Every stage of the demo; what a killed run finished is not computed again."""
-    with watcher.stage("trace") as said:
-        if fresh or not run.has("graph"):
-            # Tracing switches a model to eager attention; the one that is judged keeps its own.
-            own = load_model(ADDITION)
-            traced = trace_graph(own, own.tokens(PROMPT), prompt=PROMPT, progress=count_progress(watcher, "trace"))
-            with run.writing_folder("graph") as folder:
-                save_graph(traced.graph, folder, traced.units)
-        graph, scores = load_graph(run.path("graph")), load_units(run.path("graph"))
-        if scores is None:
-            raise StoreError(f"{run} has a graph without scores", fix="run `truescope demo --fresh`")
-        said["text"] = f"Traced {PROMPT!r}: {graph.n_nodes:,} nodes, {graph.n_edges:,} edges"
+    graph, scores = _trace(run, subject, fresh, watcher)
     with watcher.stage("groups") as said:
-        domain = Domain.of(model)
+        model, domain = subject.model, Domain.of(subject.model, subject.dictionary)
         numbers = token_numbers(model.token_strings(range(model.n_vocab)))
         task = NumberTask(domain.tokens, domain.answers.numpy(), numbers)
-        halves = Halves.cut(model, task, seed, domain.activations)
+        halves = Halves.cut(model, task, seed, domain.activations, subject.dictionary)
         grouping = find_groups(domain, halves)
-        said["text"] = f"Grouped {grouping.n_live:,} live neurons on {grouping.n:,} prompts: " + ", ".join(
+        said["text"] = f"Grouped {grouping.n_live:,} live units on {grouping.n:,} prompts: " + ", ".join(
             f"{len(units)} {name}" for name, units in grouping.groups.items() if units
         )
     statement = halves.statement(model, rule=grouping.rule.to_json(), n_controls=n_controls)
     claims = state_claims(statement, grouping)
-    run.write_json("case.json", case_of(claims, grouping, seed, n_controls))
+    run.write_json("case.json", case_of(claims, grouping, subject.name, seed, n_controls))
     if fresh or not run.has("verdicts.json"):
         verdicts = judge_claims(model, claims, halves, Ledger(run.folder.parents[2] / "ledger.jsonl"), watcher)
         run.write_json("verdicts.json", [verdict.to_json() for verdict in verdicts])
-    with watcher.stage("evidence") as said:
-        units = units_of(graph)
-        evidence = domain.evidence(model, units)
-        group_of = {u: name for name, members in grouping.groups.items() if name != "silent" for u in members}
-        operands = ("first operand", "second operand")
-        shown = {str(e.feature): build_unit(e, group_of.get(e.feature), operands) for e in evidence}
-        run.write_json("units.json", shown)
-        said["text"] = f"Described {len(units):,} units"
+    group_of = {u: name for name, members in grouping.groups.items() if name != "silent" for u in members}
+    names = _describe(run, model, domain, graph, group_of, watcher)
     view = build_view(
         graph,
         title=f"{PROMPT} — {model.name}",
         family=model.family.name,
         run=run_facts(run, model, seed=seed, data_hash=task.hash),
         seconds=watcher.seconds,
-        names={e.feature: e.name for e in evidence},
+        names=names,
         group_of=group_of,
         groups=group_shares(grouping, scores, len(graph.tokens) - 1, {c.target["group"]: c.id for c in claims}),
         claims=run.read_json("verdicts.json"),
@@ -134,22 +141,57 @@ def _compute(run: Run, model: Model, seed: int, n_controls: int, fresh: bool, wa
     run.finish(graph_facts(graph) | {"claims": {c["id"]: c["status"] for c in view["claims"]}})
 
 
+def _trace(run: Run, subject: _Subject, fresh: bool, watcher: Watcher) -> tuple[Graph, UnitScores]:
+    """The graph of the prompt, and every unit's score before pruning."""
+    with watcher.stage("trace") as said:
+        if fresh or not run.has("graph"):
+            # Tracing switches a model to eager attention; the one that is judged keeps its own.
+            own = load_model(ADDITION)
+            traced = trace_graph(
+                own,
+                own.tokens(PROMPT),
+                replacement=replacement_of(own, subject.dictionary),
+                prompt=PROMPT,
+                progress=count_progress(watcher, "trace"),
+            )
+            with run.writing_folder("graph") as folder:
+                save_graph(traced.graph, folder, traced.units)
+        graph, scores = load_graph(run.path("graph")), load_units(run.path("graph"))
+        if scores is None:
+            raise StoreError(f"{run} has a graph without scores", fix="run `truescope demo --fresh`")
+        said["text"] = f"Traced {PROMPT!r}: {graph.n_nodes:,} nodes, {graph.n_edges:,} edges"
+    return graph, scores
+
+
+def _describe(
+    run: Run, model: Model, domain: Domain, graph: Graph, group_of: Mapping[Feature, str], watcher: Watcher
+) -> dict[Feature, str]:
+    """Write the panel of every unit that the graph shows; their names."""
+    with watcher.stage("evidence") as said:
+        evidence = domain.evidence(model, units_of(graph))
+        panels = {str(e.feature): build_unit(e, group_of.get(e.feature), OPERANDS) for e in evidence}
+        run.write_json("units.json", panels)
+        said["text"] = f"Described {len(evidence):,} units"
+    return {e.feature: e.name for e in evidence}
+
+
 def find_groups(domain: Domain, halves: Halves, rule: GroupingRule | None = None) -> Grouping:
-    """Group the neurons by what their activation depends on, over the grouping half and nothing else."""
+    """Group the units by what their activation depends on, over the grouping half and nothing else."""
     seen = halves.grouping
     dependence = digit_dependence(domain.activations[seen], domain.first[seen], domain.second[seen])
     return group_units(halves.units, dependence, rule)
 
 
 def state_claims(statement: Statement, grouping: Grouping) -> list[Claim]:
-    """One claim for the group of the units digits, one for the magnitude."""
-    return [
-        statement.units_digits(grouping.groups["units digits"]),
-        statement.magnitude(grouping.groups["magnitude"]),
-    ]
+    """One claim for the group of the units digits, one for the magnitude; of features more is asked than of neurons,
+    whose groups leave more of both paths to others."""
+    units, magnitude = grouping.groups["units digits"], grouping.groups["magnitude"]
+    if statement.dictionary == NEURONS:
+        return [statement.units_digits(units), statement.magnitude(magnitude)]
+    return [statement.units_digits(units, most_exact=0.20), statement.neighbourhood(magnitude)]
 
 
-def case_of(claims: list[Claim], grouping: Grouping, seed: int, n_controls: int) -> dict[str, Any]:
+def case_of(claims: list[Claim], grouping: Grouping, dictionary: str, seed: int, n_controls: int) -> dict[str, Any]:
     """The claims as a case that ``truescope judge`` runs again."""
     entries = [
         {
@@ -162,6 +204,7 @@ def case_of(claims: list[Claim], grouping: Grouping, seed: int, n_controls: int)
     ]
     return {
         "model": ADDITION,
+        "dictionary": dictionary,
         "prompts": ADDITION,
         "seed": seed,
         "n_controls": n_controls,

@@ -12,7 +12,8 @@ from jaxtyping import Float, Int
 
 from truescope.core.features import Evidence, Feature
 from truescope.core.graphs import Graph, NodeKind
-from truescope.explain import digit_dependence, domain_evidence, last_activations, neurons, text_evidence
+from truescope.dictionaries import Dictionary
+from truescope.explain import UnitSet, digit_dependence, domain_evidence, last_activations, text_evidence
 from truescope.models import Model
 
 N_TEXTS = 200
@@ -26,7 +27,7 @@ def units_of(graph: Graph) -> list[Feature]:
 
 @dataclass(frozen=True)
 class Domain:
-    """The built-in world's whole domain, 10,000 prompts "a+b=", and every neuron's activation at the last position."""
+    """The built-in world's whole domain, 10,000 prompts "a+b=", and every unit's activation at the last position."""
 
     tokens: Int[torch.Tensor, "n_prompts pos"]
     answers: Int[torch.Tensor, " n_prompts"]
@@ -34,16 +35,19 @@ class Domain:
     second: Int[np.ndarray, " n_prompts"]
     activations: Float[np.ndarray, "n_prompts n_units"]
     units: tuple[Feature, ...]
+    dictionary: Dictionary | None = None
 
     @staticmethod
-    def of(model: Model) -> Domain:
-        """Run the model over the whole domain."""
+    def of(model: Model, dictionary: Dictionary | None = None) -> Domain:
+        """Run the model over the whole domain; units are its neurons, or the features of ``dictionary``."""
         from truescope.truth.addition import addition_prompts
 
         tokens, answers = addition_prompts()
         n = 100
         first, second = np.divmod(np.arange(n * n), n)
-        return Domain(tokens, answers, first, second, last_activations(model, tokens), tuple(neurons(model)))
+        seen = last_activations(model, tokens, dictionary=dictionary)
+        units = tuple(UnitSet(model, dictionary).every())
+        return Domain(tokens, answers, first, second, seen, units, dictionary)
 
     @cached_property
     def dependence(self) -> dict[str, Float[np.ndarray, " n_units"]]:
@@ -58,14 +62,18 @@ class Domain:
             self.activations,
             self.units,
             features=features,
+            dictionary=self.dictionary,
             operands=(self.first, self.second),
             dependence=self.dependence,
         )
 
 
-def prompt_evidence(model: Model, graph: Graph, texts: Sequence[str] | None) -> list[Evidence]:
+def prompt_evidence(
+    model: Model, graph: Graph, texts: Sequence[str] | None, dictionary: Dictionary | None = None
+) -> list[Evidence]:
     """The evidence of a graph's units over ``texts``; where none are given, over the graph's own prompt alone."""
     prompts = [torch.tensor(graph.token_ids)]
     if texts:
-        prompts = [model.tokenizer(text, return_tensors="pt").input_ids[0][: model.context] for text in texts[:N_TEXTS]]
-    return text_evidence(model, prompts, units_of(graph))
+        cut = {"truncation": True, "max_length": model.context, "return_tensors": "pt"}
+        prompts = [model.tokenizer(text, **cut).input_ids[0] for text in texts[:N_TEXTS]]
+    return text_evidence(model, prompts, units_of(graph), dictionary=dictionary)

@@ -2,7 +2,7 @@
 
 A *case* is a JSON file with the prompts, their answers and the claims::
 
-    {"model": "addition",
+    {"model": "addition", "dictionary": "neurons",         or the folder of a dictionary
      "prompts": "addition",                          or [{"prompt": "36+59=", "answer": "95"}, …], all of one length
      "seed": 0, "n_controls": 100,
      "claims": [{"group": "units digits", "text": "Setting … loses many exact answers",
@@ -30,10 +30,11 @@ from truescope.core.claims import Claim, Prediction, Verdict
 from truescope.core.errors import ClaimError, UsageError
 from truescope.core.features import Feature
 from truescope.core.progress import Watcher
-from truescope.explain import last_activations, neurons
-from truescope.judge import SCORES, Ledger, NumberTask, Statement, judge_suppression, token_numbers
+from truescope.dictionaries import Dictionary
+from truescope.explain import UnitSet, last_activations
+from truescope.judge import NEURONS, SCORES, Ledger, NumberTask, Statement, judge_suppression, token_numbers
 from truescope.models import Model
-from truescope.pipelines.subjects import ADDITION, load_model
+from truescope.pipelines.subjects import ADDITION, load_dictionary, load_model
 from truescope.statistics import UnitStatistics, split_half
 from truescope.store import Store, commit, versions
 
@@ -47,14 +48,22 @@ class Halves:
     grouping: Int[np.ndarray, " n_grouping"]
     judging: Int[np.ndarray, " n_judging"]
     units: UnitStatistics
+    dictionary: Dictionary | None = None
 
     @staticmethod
-    def cut(model: Model, task: NumberTask, seed: int, activations: np.ndarray | None = None) -> Halves:
-        """Split the prompts and measure every neuron at the last position over the grouping half."""
+    def cut(
+        model: Model,
+        task: NumberTask,
+        seed: int,
+        activations: np.ndarray | None = None,
+        dictionary: Dictionary | None = None,
+    ) -> Halves:
+        """Split the prompts and measure every unit at the last position over the grouping half."""
         grouping, judging = split_half(len(task), seed)
         # All prompts in one order, so that the means come out the same to the last bit whoever measures them.
-        seen = last_activations(model, task.tokens) if activations is None else activations
-        return Halves(task, seed, grouping, judging, UnitStatistics.measure(seen[grouping], neurons(model)))
+        seen = last_activations(model, task.tokens, dictionary=dictionary) if activations is None else activations
+        units = UnitStatistics.measure(seen[grouping], UnitSet(model, dictionary).every())
+        return Halves(task, seed, grouping, judging, units, dictionary)
 
     @cached_property
     def judged(self) -> NumberTask:
@@ -72,6 +81,7 @@ class Halves:
             n_population=len(self.task),
             n_controls=n_controls,
             control_seed=self.seed,
+            dictionary=NEURONS if self.dictionary is None else self.dictionary.name,
         )
 
 
@@ -83,7 +93,9 @@ def judge_claims(
     for claim in claims:
         ledger.state(claim, provenance)
     with watcher.stage("judge") as said:
-        verdicts = judge_suppression(model, claims, halves.judged, halves.units, progress=watcher.progress)
+        verdicts = judge_suppression(
+            model, claims, halves.judged, halves.units, dictionary=halves.dictionary, progress=watcher.progress
+        )
         said["text"] = f"Judged {len(claims)} claims on {len(halves.judged):,} prompts, with {_n_controls(claims)}"
     for verdict in verdicts:
         ledger.append(verdict, provenance)
@@ -132,7 +144,8 @@ def judge(
         subject = load_model(model if model is not None else record.get("model", ADDITION))
         said["text"] = f"Loaded {subject.name} ({subject.family.name}, {subject.n_layers} layers)"
     task = read_task(subject, record.get("prompts"))
-    halves = Halves.cut(subject, task, int(record.get("seed", 0) if seed is None else seed))
+    dictionary = load_dictionary(record.get("dictionary", NEURONS), subject)
+    halves = Halves.cut(subject, task, int(record.get("seed", 0) if seed is None else seed), dictionary=dictionary)
     statement = halves.statement(
         subject,
         rule=record.get("grouping", {"rule": "named by the case"}),

@@ -8,17 +8,16 @@ from pathlib import Path
 from typing import Any
 
 from truescope.activations import read_texts
-from truescope.core.errors import PromptError, UsageError, nearest
+from truescope.core.errors import PromptError
 from truescope.core.graphs import Graph
 from truescope.core.progress import Watcher
+from truescope.dictionaries import Dictionary
 from truescope.models import Model
 from truescope.pipelines.evidence import Domain, prompt_evidence, units_of
-from truescope.pipelines.subjects import ADDITION, load_model
+from truescope.pipelines.subjects import ADDITION, NEURONS, dictionary_id, load_dictionary, load_model, replacement_of
 from truescope.pipelines.view import build_unit, build_view, graph_facts, top_logits
 from truescope.store import Run, Store, commit, file_hash, versions
 from truescope.trace import load_graph, save_graph, trace_graph
-
-DICTIONARIES = ("neurons",)
 
 
 @dataclass(frozen=True)
@@ -53,7 +52,7 @@ def trace(
     model: str | Path | Model = ADDITION,
     *,
     revision: str | None = None,
-    dictionary: str = "neurons",
+    dictionary: str | Path = NEURONS,
     targets: Sequence[str] | None = None,
     probability: float = 0.95,
     max_targets: int = 10,
@@ -67,6 +66,7 @@ def trace(
 ) -> TraceReport:
     """Trace ``prompt`` through ``model`` into an attribution graph of its next token.
 
+    ``dictionary`` gives the units: "neurons", or the folder of a transcoder or cross-layer transcoder.
     ``targets`` names the tokens to explain (default: the likeliest ones up to ``probability``, at most
     ``max_targets``); ``text`` is a corpus to look for examples in. The same inputs give the same run, which is loaded
     rather than computed again unless it is ``fresh``. See `truescope.trace.trace_graph` for what the thresholds mean.
@@ -74,12 +74,6 @@ def trace(
     Raises:
         PromptError, ModelError, UsageError, StoreError: as their names say, before anything long is begun.
     """
-    if dictionary not in DICTIONARIES:
-        raise UsageError(
-            f"there is no dictionary {dictionary!r}",
-            why=f"known: {', '.join(DICTIONARIES)}",
-            fix=nearest(dictionary, DICTIONARIES),
-        )
     if not prompt.strip():
         raise PromptError("the prompt is empty", fix="give some text to trace")
     watcher = watcher or Watcher()
@@ -87,6 +81,7 @@ def trace(
     with watcher.stage("load") as said:
         model = load_model(model, revision=revision)
         tokens = model.tokens(prompt)
+        loaded = load_dictionary(dictionary, model)
         said["text"] = f"Loaded {model.name} ({model.family.name}, {model.n_layers} layers)"
     settings = {
         "targets": list(targets) if targets else None,
@@ -96,34 +91,44 @@ def trace(
         "edge_threshold": edge_threshold,
         "max_units": max_units,
     }
-    inputs = {"prompt": prompt, "model_hash": model.hash, "dictionary": dictionary, "settings": settings}
+    inputs = {"prompt": prompt, "model_hash": model.hash, "dictionary": dictionary_id(loaded), "settings": settings}
     inputs |= {"text_hash": file_hash(Path(text)) if text is not None else None, "code": versions()["truescope"]}
     run = (store or Store.open()).run("trace", inputs)
     with run.locked():
         if fresh or not run.has("graph"):
             with watcher.stage("trace") as said:
                 graph = trace_graph(
-                    model, tokens, prompt=prompt, **settings, progress=count_progress(watcher, "trace")
+                    model,
+                    tokens,
+                    replacement=replacement_of(model, loaded),
+                    prompt=prompt,
+                    **settings,
+                    progress=count_progress(watcher, "trace"),
                 ).graph
                 said["text"] = f"Traced {graph.n_nodes:,} nodes and {graph.n_edges:,} edges"
             with run.writing_folder("graph") as folder:
                 save_graph(graph, folder)
         graph = load_graph(run.path("graph"))
         if fresh or not run.has("view.json"):
-            _describe(run, model, graph, texts, watcher)
+            _describe(run, model, loaded, graph, texts, watcher)
         if fresh or not run.finished:
             run.finish(graph_facts(graph))
         return TraceReport(graph, run.folder, run.read_json("view.json"))
 
 
-def _describe(run: Run, model: Model, graph: Graph, texts: list[str] | None, watcher: Watcher) -> None:
+def _describe(
+    run: Run, model: Model, dictionary: Dictionary | None, graph: Graph, texts: list[str] | None, watcher: Watcher
+) -> None:
     """Gather the units' evidence and write what the page shows."""
     with watcher.stage("evidence") as said:
         units = units_of(graph)
         if model.name == ADDITION:
-            evidence, operands = Domain.of(model).evidence(model, units), ("first operand", "second operand")
+            evidence, operands = (
+                Domain.of(model, dictionary).evidence(model, units),
+                ("first operand", "second operand"),
+            )
         else:
-            evidence, operands = prompt_evidence(model, graph, texts), None
+            evidence, operands = prompt_evidence(model, graph, texts, dictionary), None
         said["text"] = f"Described {len(units):,} units"
     run.write_json("units.json", {str(e.feature): build_unit(e, None, operands) for e in evidence})
     view = build_view(

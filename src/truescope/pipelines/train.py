@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -100,6 +101,7 @@ def train(
 def _train(
     run: Run, model: Model, config: TrainConfig, windows: list[Window], held: list[Window], watcher: Watcher
 ) -> None:
+    began = time.process_time()
     sites = training_sites(model, config)
     place = run.folder / _ACTIVATIONS
     shutil.rmtree(place, ignore_errors=True)
@@ -134,7 +136,7 @@ def _train(
             said["text"] = f"Evaluated on {found.n_tokens:,} held-out tokens"
         with run.writing_folder("dictionary") as folder:
             dictionary.fill(folder)
-        run.write_json("evaluation.json", found.record())
+        run.write_json("evaluation.json", found.record() | {"cpu_seconds": round(time.process_time() - began, 1)})
         run.write_tensors("density.safetensors", _densities(dictionary, found))
         (run.folder / _CHECKPOINT).unlink(missing_ok=True)
     finally:

@@ -1,8 +1,8 @@
 """A trained dictionary in the MLPs' place: transcoders (with or without skip) and cross-layer transcoders.
 
 What a dictionary reads is mlp_in.l, what it writes is mlp_out.l, *added to the stream*: after a post-norm where the
-family has one. So the MLP is cut there, and the post-norm with it. A feature's pre-activation is h = v · mlp_in + c with
-the denominators of the dictionary's own normalisation held at the prompt, like those of the model's norms. What the
+family has one. So the MLP is cut there, and the post-norm with it. A feature's pre-activation is h = v · mlp_in + c,
+the denominators of the dictionary's own normalisation held at the prompt like those of the model's norms. What the
 dictionary misses of mlp_out is the error.
 """
 

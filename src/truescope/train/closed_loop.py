@@ -69,9 +69,9 @@ def replaced_logits(model: Model, writer: Writer, batch: Batch, *, everywhere: b
 def closed_loop_loss(model: Model, writer: Writer, batch: Batch) -> Float[Tensor, ""]:
     """The mean KL(model ‖ replaced) in nats over the harvested positions, as a graph over the writer's weights."""
     with torch.no_grad():
-        target = F.log_softmax(model.run(batch.tokens, mask=batch.mask).logits[batch.harvested].float(), dim=-1)
+        target = _log_probabilities(model.run(batch.tokens, mask=batch.mask).logits[batch.harvested])
     with torch.enable_grad():
-        found = F.log_softmax(replaced_logits(model, writer, batch)[batch.harvested].float(), dim=-1)
+        found = _log_probabilities(replaced_logits(model, writer, batch)[batch.harvested])
         return F.kl_div(found, target, log_target=True, reduction="sum") / len(target)
 
 
@@ -93,6 +93,10 @@ def ce_delta(
         replaced += _cross_entropy(spliced, counted, target)
         n_tokens += len(target)
     return (replaced - own) / n_tokens, own / n_tokens, n_tokens
+
+
+def _log_probabilities(logits: Tensor) -> Tensor:
+    return F.log_softmax(logits.to(torch.promote_types(logits.dtype, torch.float32)), dim=-1)
 
 
 def _cross_entropy(logits: Tensor, counted: Bool[Tensor, "b p"], target: Tensor) -> float:

@@ -14,7 +14,7 @@ from truescope.dictionaries import ACTIVATIONS, KINDS, NORMALISATIONS
 class TrainConfig:
     """Sizes, schedule and loss.
 
-    kind, n_features (of each site that is read), k (features kept at a position; with jumprelu the L0 to aim at)
+    kind, n_features (of each site that is read), k (features kept at a position; with jumprelu, at the start)
     tokens          how many tokens the loop sees, batch tokens a step; epochs are reshuffled token by token
     lr              None: 0.01 · √(1024 / n_features), constant after a warm-up, linear to 0 over the last ``decay``
     closed_loop     the share of steps, at the end, that also lower KL(model ‖ model with every MLP replaced); its

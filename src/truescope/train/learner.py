@@ -6,6 +6,7 @@ layer has the same say. `dictionary` gives the result in the units of the model:
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
@@ -57,13 +58,14 @@ class Learner:
         normalise_rows_(W_dec)
         W_enc = W_enc * self._gain(sample, reads, written, W_enc, W_dec)
         d = W_dec.shape[1] // len(written)
+        jump = self.config.activation == "jumprelu"
         return Weights(
             W_enc=W_enc,
             b_enc=x.new_zeros(n),
             W_dec=W_dec,
             b_dec=x.new_zeros(d),
             W_skip=x.new_zeros(d, x.shape[1]) if self.config.skip else None,
-            log_threshold=x.new_zeros(n) if self.config.activation == "jumprelu" else None,
+            log_threshold=self._threshold(sample[reads], reads, W_enc) if jump else None,
         )
 
     def _gain(
@@ -76,6 +78,12 @@ class Learner:
         gain = float((rebuilt * y).sum() / rebuilt.square().sum().clamp(min=1e-12))
         # Every layer hears all the groups below it, each of which would rebuild it whole.
         return max(gain, 1e-3) / (len(self.shape) if self.config.kind == "clt" else 1)
+
+    def _threshold(self, value: Tensor, reads: Site, W_enc: Tensor, n: int = 2048) -> Tensor:
+        """log θ, the same for all features: about k of them are above it at a position of the sample."""
+        pre = self.inputs[reads](value[:n]) @ W_enc.T
+        kth = float(pre.topk(self.config.k, dim=1).values[:, -1].mean())
+        return torch.full_like(W_enc[:, 0], math.log(max(kth, 1e-3)))
 
     def step(self, sample: Sample, rate: float, step: int, extra: Tensor | None = None) -> dict[str, Any]:
         """One update on a batch of tokens; ``extra`` is another loss, already a graph over the weights.
@@ -182,7 +190,8 @@ class Learner:
     def b_dec(self) -> dict[Site, Float[Tensor, " d_written"]]:
         """The constant written at each site, in the units of the model."""
         own = {written[0]: weights.b_dec for weights, (_, written) in zip(self.weights, self.shape, strict=True)}
-        return {s: own[s] * self._size(s) + self.outputs[s].mean for s in self.writes}
+        means = {s: normal.mean for s, normal in self.outputs.items() if normal.mean is not None}
+        return {s: own[s] * self._size(s) + means[s] for s in self.writes}
 
     @torch.no_grad()
     def dictionary(self, name: str, model_hash: str, info: Mapping[str, Any]) -> Dictionary:
