@@ -19,6 +19,7 @@ ROOMS = [
     "statistics",
     "store",
     "trace",
+    "train",
     "web",
 ]
 

@@ -17,6 +17,7 @@ from typing import Any
 __version__ = "0.1.0"
 
 _WHERE = {
+    "Dictionary": "truescope.dictionaries",
     "Model": "truescope.models",
     "Store": "truescope.store",
     "TruescopeError": "truescope.core",
@@ -24,6 +25,7 @@ _WHERE = {
     "judge": "truescope.pipelines",
     "load_graph": "truescope.trace",
     "trace": "truescope.pipelines",
+    "train": "truescope.pipelines",
 }
 
 __all__ = [*_WHERE]

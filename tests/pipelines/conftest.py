@@ -1,4 +1,4 @@
-"""The demo takes a while, so the tests that look at it share one run (and one worker: see the group in each file)."""
+"""The demo takes a while, so the tests that look at it share one run (a file's tests share a worker)."""
 
 from __future__ import annotations
 

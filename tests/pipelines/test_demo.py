@@ -15,8 +15,6 @@ from truescope.pipelines import demo
 from truescope.store import Store
 from truescope.trace import load_graph
 
-pytestmark = pytest.mark.xdist_group("demo")
-
 
 def score(claim: dict[str, Any], name: str) -> dict[str, Any]:
     return next(s for s in claim["scores"] if s["name"] == name)

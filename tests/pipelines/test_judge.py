@@ -10,8 +10,6 @@ import pytest
 
 from truescope.cli.main import main
 
-pytestmark = pytest.mark.xdist_group("demo")
-
 CLAIM = {"text": "three neurons", "units": ["1/0", "1/1", "1/2"], "predictions": ["exact <= 0.5"]}
 PROMPTS = [{"prompt": f"{a}+{b}=", "answer": str(a + b)} for a in range(10, 40) for b in range(20, 40)]
 

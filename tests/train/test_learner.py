@@ -21,7 +21,7 @@ def planted(kind: str, n: int = 12_000) -> tuple[dict[Site, torch.Tensor], dict[
     atoms: dict[Site, torch.Tensor] = {}
     later = torch.zeros(n, D)
     for layer in range(LAYERS):
-        features = torch.stack([torch.randperm(N_PLANTED, generator=g)[:ACTIVE] for _ in range(n)])
+        features = torch.rand(n, N_PLANTED, generator=g).topk(ACTIVE, dim=1).indices
         z = torch.zeros(n, N_PLANTED).scatter_(1, features, 1 + torch.rand(n, ACTIVE, generator=g))
         read, write = (torch.nn.functional.normalize(torch.randn(N_PLANTED, D, generator=g), dim=1) for _ in range(2))
         values[Site("mlp_in", layer)] = z @ read + 0.5
@@ -43,7 +43,7 @@ def trained(config: TrainConfig, values: dict[Site, torch.Tensor], site: Site | 
 
 
 def settings(**more: object) -> TrainConfig:
-    base = {"n_features": 48, "k": 4, "tokens": 150_000, "batch": 256, "lr": 0.01, "dead_after": 5000}
+    base = {"n_features": 48, "k": 4, "tokens": 100_000, "batch": 256, "lr": 0.01, "dead_after": 5000}
     return TrainConfig(**{**base, **more})  # type: ignore[arg-type]
 
 
@@ -56,7 +56,7 @@ def test_a_planted_dictionary_is_recovered(kind: str) -> None:
         assert fvu(values[site], rebuilt[site]) < 0.06
         written = next(g for g in made.groups if g.writes[0] == site).decoder(site)
         closest = (torch.nn.functional.normalize(written, dim=1) @ target.T).max(0).values
-        assert float((closest > 0.95).float().mean()) > 0.8
+        assert float((closest > 0.9).float().mean()) > 0.85
 
 
 def test_an_autoencoder_with_thresholds_recovers_it_too() -> None:
@@ -75,7 +75,7 @@ def test_a_skip_takes_what_is_linear() -> None:
     g = torch.Generator().manual_seed(5)
     for layer in range(LAYERS):
         values[Site("mlp_out", layer)] += values[Site("mlp_in", layer)] @ torch.randn(D, D, generator=g)
-    config = settings(kind="transcoder", tokens=50_000, k=2)
+    config = settings(kind="transcoder", tokens=30_000, k=2)
     fit = {}
     for skip in (False, True):
         made = trained(TrainConfig(**{**config.record(), "skip": skip}), values).dictionary("found", "", {})
@@ -101,14 +101,15 @@ def test_the_dictionary_is_the_learner_in_the_models_units(kind: str, skip: bool
         torch.testing.assert_close(weights.W_dec.norm(dim=1), torch.ones(48))
 
 
-def test_dead_features_come_back() -> None:
+def test_aux_k_brings_dead_features_back() -> None:
     values, _ = planted("transcoder")
-    learner = Learner(settings(kind="transcoder", dead_after=2000), LAYERS, values)
-    # Half of the features are made too weak to be among the k largest: only AuxK reaches them.
-    for weights in learner.weights:
-        weights.W_enc[:24] *= 0.01
-    dead = []
-    for step in range(400):
-        rows = order(12_000, 1, step)[:256]
-        dead.append(sum(learner.step({s: v[rows] for s, v in values.items()}, 0.01, step)["dead"]))
-    assert max(dead) >= 40 and dead[-1] < max(dead) / 4
+    dead: dict[float, list[int]] = {0.0: [], 1 / 32: []}
+    for coefficient, counts in dead.items():
+        learner = Learner(settings(kind="transcoder", dead_after=1000, aux_coefficient=coefficient), LAYERS, values)
+        # Half of the features are made too weak to be among the k largest.
+        for weights in learner.weights:
+            weights.W_enc[:24] *= 0.01
+        for step in range(100):
+            rows = order(12_000, 1, step)[:256]
+            counts.append(sum(learner.step({s: v[rows] for s, v in values.items()}, 0.01, step)["dead"]))
+    assert dead[0.0][-1] >= 40 and dead[1 / 32][-1] <= 30

@@ -16,6 +16,7 @@ from truescope.core.errors import TruescopeError, UsageError
 COMMANDS = {
     "demo": "Trace why a small model answers 95 to 36+59=, judge what the graph says, and show the page.",
     "trace": "Trace a prompt through a model into an attribution graph.",
+    "train": "Train a dictionary (transcoders, a cross-layer transcoder, an autoencoder) on a model and a text.",
     "judge": "Test claims about groups of units by intervening on the model.",
     "sites": "List the addresses of a model's activations.",
     "serve": "Show the page of a run that is in the store.",

@@ -1,6 +1,7 @@
 """One public function for each verb: the Python API.
 
-Read `demo` first: it is the main job from end to end; `trace` and `judge` are its two halves for any model.
+Read `demo` first: it is the main job from end to end; `trace` and `judge` are its two halves for any model,
+and `train` makes the dictionaries that graphs can be traced on.
 """
 
 from truescope.pipelines.demo import DemoReport, demo
@@ -9,11 +10,13 @@ from truescope.pipelines.judge import JudgeReport, judge
 from truescope.pipelines.runs import find_page, list_runs
 from truescope.pipelines.sites import describe_sites
 from truescope.pipelines.trace import TraceReport, trace
+from truescope.pipelines.train import TrainReport, train
 
 __all__ = [
     "DemoReport",
     "JudgeReport",
     "TraceReport",
+    "TrainReport",
     "demo",
     "describe_sites",
     "examine",
@@ -21,4 +24,5 @@ __all__ = [
     "judge",
     "list_runs",
     "trace",
+    "train",
 ]

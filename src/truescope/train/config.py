@@ -47,7 +47,7 @@ class TrainConfig:
     unit_decoder: bool = True
     aux_coefficient: float = 1 / 32
     dead_after: int = 100_000
-    bandwidth: float = 0.5
+    bandwidth: float = 0.2
     l0_coefficient: float = 3e-3
     window: int = 512
     seed: int = 0
