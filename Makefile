@@ -12,7 +12,7 @@ setup: $(VENV)/.ready
 
 # The pinned torch goes in first: once it is there, no other package's wider range pulls in another build.
 $(VENV)/.ready: pyproject.toml constraints.txt
-	@echo "Setting up $(VENV) (a minute or two, once) …"
+	@echo "Setting up $(VENV) (a minute or two, once) …" >&2
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Truescope needs Python 3.11 or newer; name one with: make PYTHON=python3.12 …" >&2; exit 1; }
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@$(BIN)/python -m pip install $(PIP) torch
@@ -43,7 +43,7 @@ lint: setup
 	$(BIN)/pyright
 
 bench: setup
-	@for script in benchmarks/[a-z]*.py; do case $$script in benchmarks/machine.py) ;; *) echo "== $$script"; $(BIN)/python $$script $(ARGS) || exit 1;; esac; done
+	@for script in benchmarks/[a-z]*.py; do case $$script in benchmarks/machine.py|*_peer.py) ;; *) echo "== $$script"; $(BIN)/python $$script $(ARGS) || exit 1;; esac; done
 
 # Each peer in an environment of its own; benchmarks find them through TRUESCOPE_PEERS.
 peers:

@@ -87,4 +87,4 @@ def test_a_trace_asked_for_wrongly_is_refused(call, error) -> None:
 
 def test_sites_of_the_built_in_world() -> None:
     facts = describe_sites("addition")
-    assert facts["family"] == "gpt2" and "resid_mid.0 … resid_mid.1" in facts["sites"]
+    assert facts["family"] == "llama" and "resid_mid.0 … resid_mid.1" in facts["sites"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from transformers import GPT2Config, GPT2LMHeadModel
 from whole import whole
 
 from small_models import VARIANTS, small_model, small_tokens
@@ -14,7 +15,6 @@ from truescope.dictionaries import Dictionary, Group, Normalisation, layer_sites
 from truescope.models import Model
 from truescope.trace import DictionaryReplacement, NeuronReplacement, trace_graph
 from truescope.trace.record import record
-from truescope.truth.addition import ADDITION_FOLDER
 
 N = 40
 
@@ -80,20 +80,21 @@ def test_active_features_are_the_dictionarys_code() -> None:
 
 
 def test_neurons_as_a_transcoder_give_the_neurons_graph() -> None:
-    # Its MLPs are ReLUs, and a ReLU layer is a TopK dictionary that keeps everything.
-    model = Model.from_pretrained(ADDITION_FOLDER)
-    tokens = model.tokens("36+59=")
+    # A ReLU layer is a TopK dictionary that keeps everything.
+    torch.manual_seed(0)
+    config = GPT2Config(vocab_size=20, n_positions=8, n_embd=24, n_layer=2, n_head=2, activation_function="relu")
+    model, tokens = Model(GPT2LMHeadModel(config)), torch.tensor([3, 1, 4, 1, 5])
     groups = tuple(
         Group(
             Site("mlp_in", layer),
             (Site("mlp_out", layer),),
-            W_enc=model.mlp(layer).c_fc.weight.T.contiguous(),
-            b_enc=model.mlp(layer).c_fc.bias,
-            W_dec=model.mlp(layer).c_proj.weight,
+            W_enc=model.mlp(layer).get_parameter("c_fc.weight").T.contiguous(),
+            b_enc=model.mlp(layer).get_parameter("c_fc.bias"),
+            W_dec=model.mlp(layer).get_parameter("c_proj.weight"),
         )
         for layer in range(model.n_layers)
     )
-    biases = {Site("mlp_out", layer): model.mlp(layer).c_proj.bias for layer in range(model.n_layers)}
+    biases = {Site("mlp_out", layer): model.mlp(layer).get_parameter("c_proj.bias") for layer in range(model.n_layers)}
     dictionary = Dictionary("copy", "transcoder", "topk", groups, biases, k=model.n_neurons, model_hash=model.hash)
     ours = whole(model, tokens, DictionaryReplacement(model, dictionary))
     theirs = whole(model, tokens, NeuronReplacement(model))

@@ -19,6 +19,7 @@ def demo(
     port: int = 8321,
     strict: Annotated[bool, Flag] = False,
     fresh: Annotated[bool, Flag] = False,
+    retrain: Annotated[bool, Flag] = False,
 ) -> int:
     """Trace why a small model answers 95 to "36+59=", judge what the graph says, and show the page.
 
@@ -29,8 +30,8 @@ def demo(
     Parameters
     ----------
     dictionary
-        The units of the graph and the groups: "neurons" (the model's own), "transcoder" or "clt" (trained features that
-        ship with the package), or the folder of a dictionary.
+        The units of the graph and the groups: "neurons" (the model's own), or the folder of a dictionary trained
+        on this model.
     n_controls
         Matched random groups for each claim (at least 100 for a verdict that counts).
     seed
@@ -45,6 +46,8 @@ def demo(
         Exit with status 1 if a claim failed.
     fresh
         Run again even if the store has this run.
+    retrain
+        Train the model anew from the seed (one to three minutes) instead of taking the one that ships.
     """
     from truescope.cli.show import show
     from truescope.cli.terminal import TerminalWatcher
@@ -52,7 +55,9 @@ def demo(
 
     watcher = TerminalWatcher(quiet=json)
     try:
-        report = run_demo(dictionary=dictionary, n_controls=n_controls, seed=seed, fresh=fresh, watcher=watcher)
+        report = run_demo(
+            dictionary=dictionary, n_controls=n_controls, seed=seed, fresh=fresh, retrain=retrain, watcher=watcher
+        )
     finally:
         watcher.close()
     return show(report, watcher, json=json, no_browser=no_browser, port=port, strict=strict)

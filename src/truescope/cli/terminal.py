@@ -131,8 +131,8 @@ def print_facts(facts: dict[str, Any], indent: int = 2) -> None:
         if isinstance(value, dict) and value:
             console.print(label)
             print_facts(value, indent + 2)
-        elif name.endswith("bytes"):
-            console.print(f"{label}: {value / 1e6:,.1f} MB")
+        elif name.endswith("bytes") and isinstance(value, int):
+            console.print(f"{label}: {float(value) / 1e6:,.1f} MB")
         else:
             shown = ", ".join(map(str, value)) if isinstance(value, list) else value
             console.print(f"{label}: {escape(str(shown)) if shown not in ('', {}, []) else 'none'}")

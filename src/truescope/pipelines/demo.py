@@ -8,7 +8,7 @@ Model ─trace→ Graph, which says how much of the answer runs through each gro
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -35,12 +35,16 @@ from truescope.pipelines.subjects import (
 )
 from truescope.pipelines.trace import count_progress, run_facts, summarise
 from truescope.pipelines.view import build_unit, build_view, graph_facts
+from truescope.statistics import UnitStatistics
 from truescope.store import Run, Store, versions
 from truescope.trace import UnitScores, load_graph, load_units, save_graph, trace_graph
 
 PROMPT = "36+59="
 MIN_CONTROLS = 100
 OPERANDS = ("first operand", "second operand")
+JUDGED = ("units digits", "magnitude")
+THRESHOLDS = tuple(round(0.5 + 0.02 * step, 2) for step in range(25))
+"""Shares of a unit's variance that a part of the input must explain, lowest first."""
 
 
 @dataclass(frozen=True)
@@ -62,12 +66,14 @@ def demo(
     n_controls: int = MIN_CONTROLS,
     seed: int = 0,
     fresh: bool = False,
+    retrain: bool = False,
     store: Store | None = None,
     watcher: Watcher | None = None,
 ) -> DemoReport:
     """Trace why the addition world answers 95 to "36+59=", and judge what its groups of neurons are needed for.
 
-    ``dictionary`` gives the units: "neurons", "transcoder" or "clt" (both ship with the package), or a folder.
+    ``dictionary`` gives the units: "neurons", or the folder of a dictionary that was trained on the world.
+    With ``retrain`` the world is not the one that ships but one trained anew from ``seed``, kept in the store.
     ``seed`` splits the 10,000 prompts, and draws the controls and the bootstrap samples. The same seed and number of
     controls give the same run, which is loaded rather than computed again unless it is ``fresh``.
 
@@ -79,31 +85,51 @@ def demo(
         raise UsageError(
             f"{n_controls} controls are too few for a verdict", fix=f"give {MIN_CONTROLS} or more, or leave it out"
         )
-    watcher = watcher or Watcher()
+    if seed < 0:
+        raise UsageError(f"the seed is {seed}", fix="give a whole number from 0 up")
+    watcher, store = watcher or Watcher(), store or Store.open()
+    world = retrained_world(seed, store, watcher) if retrain else ADDITION
     with watcher.stage("load") as said:
-        model = load_model(ADDITION)
+        model = load_model(world)
         loaded = load_dictionary(dictionary, model)
         said["text"] = (
             f"Loaded the addition world ({model.family.name}, {model.n_layers} layers of {model.n_neurons} neurons)"
         )
-    store = store or Store.open()
     inputs = {"model_hash": model.hash, "prompt": PROMPT, "seed": seed, "n_controls": n_controls}
     inputs |= {"dictionary": dictionary_id(loaded)}
     run = store.run("demo", inputs | {"code": versions()["truescope"]})
     with run.locked():
         if fresh or not run.finished:
-            _compute(run, _Subject(model, loaded, str(dictionary)), seed, n_controls, fresh, watcher)
+            _compute(run, _Subject(model, loaded, str(dictionary), str(world)), seed, n_controls, fresh, watcher)
         graph = load_graph(run.path("graph"))
         return DemoReport(graph, run.folder, run.read_json("view.json"))
 
 
+def retrained_world(seed: int, store: Store, watcher: Watcher) -> Path:
+    """The folder of an addition world trained anew from ``seed``, by the recipe of the one that ships."""
+    from truescope.truth.addition import RECIPE, save_addition
+
+    run = store.run("world", {"world": ADDITION, "seed": seed, "recipe": asdict(RECIPE), "code": versions()["torch"]})
+    with run.locked():
+        if not run.has("world"):
+            with watcher.stage("retrain") as said, run.writing_folder("world") as folder:
+                card = save_addition(folder, seed, progress=count_progress(watcher, "retrain"))
+                said["text"] = (
+                    f"Trained the addition world anew: {card['accuracy_held_out']:.2%} of held-out sums right"
+                )
+        if not run.finished:
+            run.finish({})
+        return run.path("world")
+
+
 @dataclass(frozen=True)
 class _Subject:
-    """The model, the dictionary whose features are its units (None: its neurons), and what the user called it."""
+    """The model, the dictionary whose features are its units (None: its neurons), and what both are loaded from."""
 
     model: Model
     dictionary: Dictionary | None
-    name: str
+    dictionary_name: str
+    world: str
 
 
 def _compute(run: Run, subject: _Subject, seed: int, n_controls: int, fresh: bool, watcher: Watcher) -> None:
@@ -120,7 +146,7 @@ def _compute(run: Run, subject: _Subject, seed: int, n_controls: int, fresh: boo
         )
     statement = halves.statement(model, rule=grouping.rule.to_json(), n_controls=n_controls)
     claims = state_claims(statement, grouping)
-    run.write_json("case.json", case_of(claims, grouping, subject.name, seed, n_controls))
+    run.write_json("case.json", case_of(claims, grouping, subject, seed, n_controls))
     if fresh or not run.has("verdicts.json"):
         verdicts = judge_claims(model, claims, halves, Ledger(run.folder.parents[2] / "ledger.jsonl"), watcher)
         run.write_json("verdicts.json", [verdict.to_json() for verdict in verdicts])
@@ -146,7 +172,7 @@ def _trace(run: Run, subject: _Subject, fresh: bool, watcher: Watcher) -> tuple[
     with watcher.stage("trace") as said:
         if fresh or not run.has("graph"):
             # Tracing switches a model to eager attention; the one that is judged keeps its own.
-            own = load_model(ADDITION)
+            own = load_model(subject.world)
             traced = trace_graph(
                 own,
                 own.tokens(PROMPT),
@@ -175,11 +201,27 @@ def _describe(
     return {e.feature: e.name for e in evidence}
 
 
-def find_groups(domain: Domain, halves: Halves, rule: GroupingRule | None = None) -> Grouping:
-    """Group the units by what their activation depends on, over the grouping half and nothing else."""
+def find_groups(domain: Domain, halves: Halves) -> Grouping:
+    """Group the units by what their activation depends on, over the grouping half and nothing else.
+
+    The threshold is the lowest of `THRESHOLDS` at which no group takes more than half of a layer's live units: the
+    other half is what matched random groups, disjoint from the group, are drawn from.
+    """
     seen = halves.grouping
     dependence = digit_dependence(domain.activations[seen], domain.first[seen], domain.second[seen])
-    return group_units(halves.units, dependence, rule)
+    layers = {unit.layer for unit in halves.units.features}
+    n_live = {layer: sum(u.layer == layer for u in _live(halves.units)) for layer in layers}
+    grouping = group_units(halves.units, dependence, GroupingRule(threshold=THRESHOLDS[-1]))
+    for threshold in THRESHOLDS:
+        grouping = group_units(halves.units, dependence, GroupingRule(threshold=threshold))
+        sizes = grouping.per_layer()
+        if all(2 * n <= n_live[layer] for name in JUDGED for layer, n in sizes[name].items()):
+            break
+    return grouping
+
+
+def _live(units: UnitStatistics) -> list[Feature]:
+    return [unit for unit, live in zip(units.features, units.live, strict=True) if live]
 
 
 def state_claims(statement: Statement, grouping: Grouping) -> list[Claim]:
@@ -191,7 +233,7 @@ def state_claims(statement: Statement, grouping: Grouping) -> list[Claim]:
     return [statement.units_digits(units, most_exact=0.20), statement.neighbourhood(magnitude)]
 
 
-def case_of(claims: list[Claim], grouping: Grouping, dictionary: str, seed: int, n_controls: int) -> dict[str, Any]:
+def case_of(claims: list[Claim], grouping: Grouping, subject: _Subject, seed: int, n_controls: int) -> dict[str, Any]:
     """The claims as a case that ``truescope judge`` runs again."""
     entries = [
         {
@@ -203,8 +245,8 @@ def case_of(claims: list[Claim], grouping: Grouping, dictionary: str, seed: int,
         for claim in claims
     ]
     return {
-        "model": ADDITION,
-        "dictionary": dictionary,
+        "model": subject.world,
+        "dictionary": subject.dictionary_name,
         "prompts": ADDITION,
         "seed": seed,
         "n_controls": n_controls,

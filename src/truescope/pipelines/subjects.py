@@ -11,8 +11,6 @@ from truescope.trace import DictionaryReplacement
 
 ADDITION = "addition"
 NEURONS = "neurons"
-BUILT_IN = ("transcoder", "clt")
-"""The dictionaries that ship with the addition world."""
 
 
 def load_model(name: str | Path | Model, *, revision: str | None = None) -> Model:
@@ -35,8 +33,6 @@ def load_model(name: str | Path | Model, *, revision: str | None = None) -> Mode
 def load_dictionary(name: str | Path, model: Model) -> Dictionary | None:
     """The dictionary itself; None for ``"neurons"``, whose units need none.
 
-    ``"transcoder"`` and ``"clt"`` are those that ship with the addition world, unless there is a folder of that name.
-
     Raises:
         DictionaryError: it is absent, damaged, or belongs to another model.
     """
@@ -44,16 +40,11 @@ def load_dictionary(name: str | Path, model: Model) -> Dictionary | None:
         return None
     folder = Path(name).expanduser()
     if not folder.is_dir():
-        if str(name) not in BUILT_IN:
-            known = (NEURONS, *BUILT_IN)
-            raise DictionaryError(
-                f"there is no dictionary {str(name)!r}",
-                why=f"it is no folder, and none of {', '.join(known)}",
-                fix=nearest(str(name), known) or "train one: truescope train",
-            )
-        from truescope.truth.addition import ADDITION_FOLDER
-
-        folder = ADDITION_FOLDER / "dictionaries" / str(name)
+        raise DictionaryError(
+            f"there is no dictionary {str(name)!r}",
+            why="it is no folder, and not neurons",
+            fix=nearest(str(name), (NEURONS,)) or "train one: truescope train",
+        )
     dictionary = Dictionary.load(folder)
     dictionary.check_model(model.hash, model.name)
     return dictionary
