@@ -42,6 +42,8 @@ def test_help_loads_nothing_heavy(command: str) -> None:
         (["serve", "abc"], 1, "abc"),
         (["serve"], 1, "truescope demo"),
         (["demo", "--n-controls", "3"], 2, "too few"),
+        (["demo", "--seed", "-1"], 2, "from 0 up"),
+        (["trace", "1+1=", "--target", "zzz"], 1, "not one token"),
         (["sites", "no-such-model"], 1, "no-such-model"),
     ],
 )

@@ -53,3 +53,10 @@ def test_an_absent_or_broken_file_is_named(tmp_path: Path, capsys: pytest.Captur
     assert main(["judge", str(tmp_path / "broken.json")]) == 2
     said = capsys.readouterr().err
     assert "there is no case" in said and "is not JSON" in said
+
+
+def test_groups_are_not_judged_on_prompts_that_they_were_found_on(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["judge", write(tmp_path, grouping={"rule": "found"}), "--seed", "1"]) == 2
+    assert "found on" in capsys.readouterr().err

@@ -140,6 +140,12 @@ def judge(
     """
     watcher = watcher or Watcher()
     record = _read_case(case)
+    if "grouping" in record and seed is not None and seed != record.get("seed", 0):
+        raise UsageError(
+            f"this case's groups were found on the half that seed {record.get('seed', 0)} gives",
+            why=f"with seed {seed} they would be judged on prompts that they were found on",
+            fix="leave --seed out, or find the groups anew: truescope demo --seed",
+        )
     with watcher.stage("load") as said:
         subject = load_model(model if model is not None else record.get("model", ADDITION))
         said["text"] = f"Loaded {subject.name} ({subject.family.name}, {subject.n_layers} layers)"

@@ -74,7 +74,8 @@ def _token_id(model: Model, target: int | str) -> int:
             f"{target!r} cannot be read as a token: {model.name!r} has no tokenizer", fix="choose targets by their ids"
         )
     ids = model.tokenizer.encode(target, add_special_tokens=False)
-    if len(ids) == 1:
+    unknown = getattr(model.tokenizer, "unk_token_id", None)
+    if len(ids) == 1 and (ids[0] != unknown or target == model.tokenizer.unk_token):
         return int(ids[0])
     known = {string: i for i, string in reversed(list(enumerate(model.token_strings(range(model.n_vocab)))))}
     if target in known:
