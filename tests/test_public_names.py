@@ -18,6 +18,7 @@ ROOMS = [
     "pipelines",
     "statistics",
     "store",
+    "tabular",
     "trace",
     "train",
     "web",

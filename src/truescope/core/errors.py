@@ -9,6 +9,7 @@ TruescopeError
 │   └── FamilyError     an architecture no family table describes
 ├── DictionaryError     a dictionary that is damaged or belongs to another model
 ├── GraphError          a graph file that is damaged or does not add up
+├── TableError          a table that cannot be learned from
 ├── ClaimError          a claim without a control, or changed after it was stated
 ├── StoreError          the store cannot be read or written
 └── SurfaceError        a server that cannot start, a browser that is missing
@@ -71,6 +72,10 @@ class DictionaryError(TruescopeError):
 
 class GraphError(TruescopeError):
     """A graph file that is damaged, or a graph that does not add up."""
+
+
+class TableError(TruescopeError):
+    """A table that cannot be learned from."""
 
 
 class ClaimError(TruescopeError):

@@ -1,0 +1,18 @@
+"""Decisions from tables: models that people can read, opaque ones, and an honest comparison of the two.
+
+Read in this order: `columns` (what a column is, and what is wrong with it), `tables` (cues and a target).
+"""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+
+from truescope.core.errors import UsageError
+
+if missing := [name for name in ("pandas", "sklearn") if find_spec(name) is None]:
+    raise UsageError(f"tables need {' and '.join(missing)}", fix="pip install 'truescope[tabular]'")
+
+from truescope.tabular.columns import Kind
+from truescope.tabular.tables import Table, read_table
+
+__all__ = ["Kind", "Table", "read_table"]
