@@ -20,6 +20,7 @@ ROOMS = [
     "store",
     "tabular",
     "trace",
+    "trace.patching",
     "train",
     "web",
 ]

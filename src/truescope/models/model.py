@@ -218,6 +218,30 @@ class Model:
         logits = run.finish(logits)
         return Run(logits, run.values)
 
+    def run_live(
+        self,
+        tokens: Tokens,
+        read: Sequence[Site | str] = (),
+        embed: Float[torch.Tensor, "batch pos d_model"] | None = None,
+        mask: Mask | None = None,
+    ) -> Run:
+        """`run` without edits, but logits and sites stay in one autograd graph: gradients flow from any to any earlier.
+
+        ``embed`` stands in place of the token embeddings (a point between two prompts, say). Nothing is frozen.
+
+        Raises:
+            PromptError, SiteError: before the model runs.
+        """
+        inputs = self.inputs(tokens, mask)
+        run = self._plan(
+            *inputs["input_ids"].shape, reads=[self.site(name) for name in read], edits=(), dictionaries=None
+        )
+        first = run.operations.setdefault(Site("embed"), [])
+        first.append(lambda x: (x if embed is None else embed.to(x)).detach().clone().requires_grad_())
+        with self.lock, torch.enable_grad(), run.active():
+            logits = run.finish(self.hf(**inputs).logits)
+        return Run(logits, run.values)
+
     def _plan(
         self,
         batch: int,

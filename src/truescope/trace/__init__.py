@@ -3,7 +3,7 @@
 Read in this order: `record` (what the model computes), `replacement`, `neurons` and `dictionaries` (what
 stands in for the MLPs),
 `sources` (the columns), `targets` and `explore` (the rows), `rows` (influence), `prune` (what is kept, and the bounds),
-`attribute` (all of it), `files`.
+`attribute` (all of it), `files`. `patching` scores nodes by gradients and interventions instead.
 """
 
 from truescope.trace.attribute import Trace, UnitScores, trace_graph
