@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any, Literal
 
 import numpy as np
-from jaxtyping import Shaped
+from jaxtyping import Float, Shaped
 from scipy import stats
 
 from truescope.core.errors import UsageError
@@ -27,8 +27,9 @@ def bootstrap_interval(
 ) -> tuple[float, float]:
     """The percentile bootstrap interval (low, high) of ``statistic`` over independent cases.
 
-    The interval runs from the (1−level)/2 to the (1+level)/2 quantile of statistic(values*) over ``n_resamples`` draws
-    values* of n cases with replacement. ``statistic`` is vectorised: it takes an ``axis``.
+    The interval runs between two quantiles of statistic(values*) over ``n_resamples`` draws values* of n cases with
+    replacement: those of `tails`, a little outside (1−level)/2 and (1+level)/2 where cases are few. ``statistic`` is
+    vectorised: it takes an ``axis``.
 
     A mean of outcomes 0 and 1 with fewer than `FEW_OUTCOMES` cases of either gets the exact Clopper–Pearson interval
     instead: where every outcome is the same, all resamples agree and the bootstrap would claim to know the proportion
@@ -38,14 +39,11 @@ def bootstrap_interval(
     Raises:
         UsageError: no values, values that are not finite, or a level outside (0, 1).
 
-    Efron and Tibshirani, "An Introduction to the Bootstrap" (1993), chapter 13.
+    Efron and Tibshirani, "An Introduction to the Bootstrap" (1993), chapter 13; Hesterberg 2015, The American
+    Statistician 69 (the widened quantiles).
     """
-    cases = np.asarray(values, dtype=np.float64)
-    if cases.size == 0 or not np.isfinite(cases).all():
-        raise UsageError(
-            "an interval needs at least one value, all finite", why=f"got {cases.size}", fix="drop missing ones"
-        )
-    _check_level(level)
+    cases = check_values(values)
+    check_level(level)
     if statistic is np.mean and np.isin(cases, (0.0, 1.0)).all():
         n_true = int(cases.sum())
         if min(n_true, cases.size - n_true) < FEW_OUTCOMES:
@@ -58,7 +56,7 @@ def bootstrap_interval(
         statistic,
         n_resamples=n_resamples,
         batch=max(1, _MAX_DRAWS_HELD // cases.size),
-        confidence_level=level,
+        confidence_level=1.0 - 2.0 * tails(level, cases.size)[0],
         method="percentile",
         vectorized=True,
         rng=np.random.default_rng(seed),
@@ -80,11 +78,43 @@ def proportion_interval(
     """
     if n < 1 or not 0 <= n_true <= n:
         raise UsageError(f"{n_true} of {n} cases is no proportion", fix="0 <= n_true <= n, and n at least 1")
-    _check_level(level)
+    check_level(level)
     interval = stats.binomtest(n_true, n).proportion_ci(confidence_level=level, method=method)
     return float(interval.low), float(interval.high)
 
 
-def _check_level(level: float) -> None:
+def tails(level: float, n: int | float, degrees: int | None = None) -> tuple[float, float]:
+    """The two quantiles of a bootstrap distribution between which an interval of ``level`` runs.
+
+    A bootstrap over n cases is too narrow by √((n−1)/n), and knows nothing of Student's t; so the tail is
+    Φ(t_{(1−level)/2, degrees} · √(n/(n−1))), with n − 1 degrees of freedom unless told. One case has no such factor.
+    """
+    if n < 2:
+        return (1.0 - level) / 2.0, (1.0 + level) / 2.0
+    quantile = stats.t.ppf((1.0 - level) / 2.0, degrees or n - 1)
+    tail = float(stats.norm.cdf(quantile * np.sqrt(n / (n - 1))))
+    return tail, 1.0 - tail
+
+
+def check_values(values: Shaped[np.ndarray, " n"]) -> Float[np.ndarray, " n"]:
+    """The values as float64.
+
+    Raises:
+        UsageError: there are none, or one is not finite.
+    """
+    cases = np.asarray(values, dtype=np.float64)
+    if cases.size == 0 or not np.isfinite(cases).all():
+        raise UsageError(
+            "an interval needs at least one value, all finite", why=f"got {cases.size}", fix="drop missing ones"
+        )
+    return cases
+
+
+def check_level(level: float) -> None:
+    """See that an interval's level lies between 0 and 1.
+
+    Raises:
+        UsageError: it does not.
+    """
     if not 0.0 < level < 1.0:
         raise UsageError(f"an interval's level lies between 0 and 1, got {level}", fix="0.95 is 95 %")
