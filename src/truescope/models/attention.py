@@ -36,6 +36,8 @@ IMPLEMENTATION = "truescope"
 class AttentionStep:
     """What happens to one attention module's pattern: first frozen, then edited, then read."""
 
+    watch: Callable[[torch.Tensor, torch.Tensor, float], None] | None = None
+    """Told the queries [batch, heads, queries, d_head], the keys (fewer heads, where grouped) and the factor of q·k."""
     freeze: bool = False
     """Cut queries and keys off the gradient, so that the pattern is a constant of the backward pass."""
     edit: Callable[[torch.Tensor], torch.Tensor] | None = None
@@ -112,6 +114,8 @@ def _attend(
     step = (_STEPS.get() or {}).get(module)
     if step is None:
         return _eager(module, query, key, value, attention_mask, **kwargs)
+    if step.watch is not None:
+        step.watch(query, key, float(kwargs.get("scaling") or query.shape[-1] ** -0.5))
     if step.freeze:
         query, key = query.detach(), key.detach()
     output, pattern = _eager(module, query, key, value, attention_mask, **kwargs)

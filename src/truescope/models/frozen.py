@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import torch
@@ -24,6 +25,8 @@ from truescope.models.attention import AttentionStep, attention_steps
 from truescope.models.model import Mask, Model
 
 TOKEN, MLP_OUT = "token", "mlp_out"
+QUERY, KEY = "query", "key"
+"""Where gradients enter a block that was frozen with its ``choices``, besides sites: [rows, heads, pos, d_head]."""
 Skip = Callable[[torch.Tensor], torch.Tensor]
 
 
@@ -33,7 +36,9 @@ class Leaf:
 
     ``name`` is "token" (the embedding), "mlp_out" (the MLP's output, before a post-norm or after it), or a constant's:
     pos_embed, attn_value_bias, attn_out_bias, pre_attn_norm_bias, attn_out_norm_bias, pre_mlp_norm_bias,
-    mlp_out_norm_bias, final_norm_bias. ``layer`` is -1 before the first block and n_layers after the last.
+    mlp_out_norm_bias, final_norm_bias; with choices also attn_query_bias and attn_key_bias. A projection that makes
+    queries, keys and values at once has one bias, attn_value_bias. ``layer`` is -1 before the first block and n_layers
+    after the last.
     """
 
     name: str
@@ -45,7 +50,7 @@ class Leaf:
 class _Stage:
     """A stretch of the model between two residual vectors, with the tensors that gradients enter and leave by."""
 
-    entries: dict[Site, torch.Tensor] = field(default_factory=dict)
+    entries: dict[Site | str, torch.Tensor] = field(default_factory=dict)
     below: torch.Tensor | None = None
     leaves: list[Leaf] = field(default_factory=list)
 
@@ -63,12 +68,14 @@ class FrozenRun:
 
     The stages go from -1 (the embeddings) over the blocks 0 … n_layers-1 to n_layers (the final norm). Gradients enter
     a block at resid_post.l and mlp_in.l and leave it at resid_pre.l; they enter the last stage at final_norm.
-    ``logits`` is [1, pos, vocab].
+    ``logits`` is [1, pos, vocab]. With choices gradients enter a block also at `QUERY` and `KEY`, its rotated queries
+    and keys, and ``scaling`` has each layer's factor of q·k.
     """
 
     def __init__(self, n_layers: int) -> None:
         self.n_layers = n_layers
         self.logits = torch.empty(0)
+        self.scaling: dict[int, float] = {}
         self._stages = {index: _Stage() for index in range(-1, n_layers + 1)}
 
     @property
@@ -80,7 +87,11 @@ class FrozenRun:
         """The value at one of the sites where gradients enter: resid_post.l, mlp_in.l, resid_pre.0, final_norm."""
         return next(s.entries[site] for s in self._stages.values() if site in s.entries)[0].detach()
 
-    def pull(self, stage: int, grads: Mapping[Site, Float[torch.Tensor, "rows pos d_model"]]) -> Pulled:
+    def choice(self, layer: int, side: str) -> Float[torch.Tensor, "heads pos d_head"]:
+        """The queries or keys (``side`` is `QUERY` or `KEY`) of a layer as attention compares them."""
+        return self._stages[layer].entries[side][0].detach()
+
+    def pull(self, stage: int, grads: Mapping[Any, Float[torch.Tensor, rows * entry]]) -> Pulled:
         """Apply the transposed Jacobian of one stage to ``rows`` gradients at once.
 
         For row i: below_i = Σ_site J(site ← below)ᵀ grads[site]_i, and likewise at each leaf. ``grads`` is keyed by the
@@ -99,8 +110,8 @@ class FrozenRun:
         )
         below = None
         if part.below is not None:
-            below = found[-1]
-            below = torch.zeros_like(next(iter(grads.values()))) if below is None else below[:, 0]
+            n_rows = len(next(iter(grads.values())))
+            below = part.below.new_zeros(n_rows, *part.below.shape[1:]) if found[-1] is None else found[-1][:, 0]
         reached = [(leaf, grad[:, 0]) for leaf, grad in zip(part.leaves, found, strict=False) if grad is not None]
         return Pulled(below, reached)
 
@@ -111,12 +122,15 @@ def freeze(
     mask: Mask | None = None,
     skips: Mapping[int, Skip] | None = None,
     after_norm: bool = False,
+    choices: bool = False,
 ) -> FrozenRun:
     """Run the model once over one prompt, frozen; the logits are the model's own.
 
     ``skips`` maps layers to a linear map of mlp_in that stays live in the backward pass, so that the leaf "mlp_out"
     stands for the rest of the MLP's output. With ``after_norm`` that leaf is what is added to the stream, a post-norm
-    cut off together with its MLP, and not the MLP's own output. The first call switches the model to eager attention.
+    cut off together with its MLP, and not the MLP's own output. With ``choices`` queries and keys stay live as far as
+    scores are asked about; patterns are held all the same, and norms of queries and keys like all others. The first
+    call switches the model to eager attention.
     Source: Ameisen et al., "Circuit Tracing", 2025 (the local replacement model).
 
     Raises:
@@ -124,15 +138,17 @@ def freeze(
     """
     model.use_eager("its attention patterns are frozen")
     run = FrozenRun(model.n_layers)
-    steps = {model.attention(layer): AttentionStep(freeze=True) for layer in range(model.n_layers)}
+    watch = (lambda layer: partial(_keep_choice, run, layer)) if choices else (lambda layer: None)
+    steps = {model.attention(layer): AttentionStep(watch(layer), freeze=True) for layer in range(model.n_layers)}
     inputs = model.inputs(tokens, mask)
-    with model.lock, torch.enable_grad(), attention_steps(steps), _hooked(model, run, skips or {}, after_norm):
+    hooked = _hooked(model, run, skips or {}, after_norm, choices)
+    with model.lock, torch.enable_grad(), attention_steps(steps), hooked:
         run.logits = model.hf(**inputs).logits.detach()
     return run
 
 
 @contextmanager
-def _hooked(model: Model, run: FrozenRun, skips: Mapping[int, Skip], after_norm: bool) -> Iterator[None]:
+def _hooked(model: Model, run: FrozenRun, skips: Mapping[int, Skip], after_norm: bool, choices: bool) -> Iterator[None]:
     parts, stages = model.parts, run._stages
     with ExitStack() as stack:
 
@@ -151,6 +167,9 @@ def _hooked(model: Model, run: FrozenRun, skips: Mapping[int, Skip], after_norm:
             stack.callback(parts.block(layer).register_forward_pre_hook(enters, with_kwargs=True).remove)
             norm(parts.pre_attn_norm(layer), "pre_attn_norm_bias", layer)
             after(parts.values(layer), _bias_hook(stage, "attn_value_bias", layer))
+            for side, module, head_norm in parts.choices(layer) if choices else ():
+                after(module, _bias_hook(stage, f"attn_{side}_bias", layer))
+                norm(head_norm, f"attn_{side}_norm_bias", layer)
             after(parts.o_proj(layer), _bias_hook(stage, "attn_out_bias", layer))
             norm(parts.attn_out_norm(layer), "attn_out_norm_bias", layer)
             norm(parts.pre_mlp_norm(layer), "pre_mlp_norm_bias", layer)
@@ -166,6 +185,11 @@ def _hooked(model: Model, run: FrozenRun, skips: Mapping[int, Skip], after_norm:
         # Registered last, so that it sees what the norm's own hook put out.
         after(parts.final_norm, _final_hook(run))
         yield
+
+
+def _keep_choice(run: FrozenRun, layer: int, query: torch.Tensor, key: torch.Tensor, scaling: float) -> None:
+    run._stages[layer].entries |= {QUERY: query, KEY: key}
+    run.scaling[layer] = scaling
 
 
 def _leaf(stage: _Stage, name: str, layer: int, value: torch.Tensor) -> torch.Tensor:

@@ -111,6 +111,18 @@ class Parts:
         """The projection that makes the values, alone or with queries and keys."""
         return self.attention(layer).get_submodule(self.family.values)
 
+    def choices(self, layer: int) -> list[tuple[str, nn.Module | None, nn.Module | None]]:
+        """("query" or "key", the projection that makes them, the norm of each head of them) for a block's attention.
+
+        The projection is None where one matrix makes queries, keys and values; the norm where there is none.
+        """
+        attention = self.attention(layer)
+        found: list[tuple[str, nn.Module | None, nn.Module | None]] = []
+        for side in ("query", "key"):
+            letter = side[0]
+            found.append((side, getattr(attention, f"{letter}_proj", None), getattr(attention, f"{letter}_norm", None)))
+        return found
+
     def up(self, layer: int) -> nn.Module:
         """The MLP's up-projection."""
         return self.mlp(layer).get_submodule(self.family.up)

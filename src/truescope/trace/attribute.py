@@ -163,7 +163,7 @@ def _graph(
     strings = model.token_strings(run.tokens)
     number = np.full(len(pruned.keep), -1, np.int32)
     number[kept] = np.arange(len(kept), dtype=np.int32)
-    nodes = [_source_node(sources, int(c), scores, strings) for c in kept if c < len(sources)]
+    nodes = [sources.node(int(c), strings, float(scores[c])) for c in kept if c < len(sources)]
     labels = model.token_strings(targets.index.tolist())
     for i, label in enumerate(labels):
         h, p = float(targets.h[i]), float(targets.p[i])
@@ -198,18 +198,6 @@ def _graph(
         left_out=_left_out(sources, explorer, pruned, scores),
         settings=settings,
     )
-
-
-def _source_node(sources: Sources, column: int, scores: np.ndarray, strings: list[str]) -> Node:
-    kind = NodeKind(str(sources.kind[column]))
-    layer, position, index = (int(a[column]) for a in (sources.layer, sources.position, sources.index))
-    name, activation, pre_activation = str(sources.name[column]), 1.0, 0.0
-    label = {NodeKind.TOKEN: strings[position], NodeKind.ERROR: "error"}.get(kind, name.replace("_", " "))
-    if kind is NodeKind.UNIT:
-        row, units = column - sources.unit_start[layer], sources.units[layer]
-        label = f"{layer}/{index}"
-        activation, pre_activation = float(units.activation[row]), float(units.pre_activation[row])
-    return Node(kind, layer, position, index, name, activation, pre_activation, float(scores[column]), 0.0, label)
 
 
 def _left_out(sources: Sources, explorer: Explorer, pruned: Pruned, scores: np.ndarray) -> dict[str, float]:

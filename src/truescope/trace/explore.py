@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import numpy as np
 import torch
-from jaxtyping import Int
+from jaxtyping import Float, Int
 
 from truescope.core.sites import Site
 from truescope.models.frozen import FrozenRun
@@ -84,7 +84,7 @@ class Explorer:
             self.sources.add_target_constant(edges, self._last, row, self._n_pos - 1, constant)
         below = pulled.below
         assert below is not None
-        self._descend(edges, below, self._last - 1, {}, where)
+        descend(self._frozen, self.sources, edges, below, self._last - 1, where)
         at_last = np.full(n, self._n_pos - 1)
         self._keep(edges, np.full(n, self._last), at_last, np.arange(n) + len(self.sources), self._targets.h)
 
@@ -110,7 +110,7 @@ class Explorer:
                 sources.add_target_constant(edges, int(layer), row, pos, constant)
         empty = self._targets.vector.new_zeros(0, self._n_pos, self._targets.vector.shape[1])
         where = torch.from_numpy(sources.position[columns].astype(np.int64)).to(edges.device)
-        self._descend(edges, empty, int(layers[0]), starts, where)
+        descend(self._frozen, self.sources, edges, empty, int(layers[0]), where, starts)
         self._keep(edges, layers, sources.position[columns], columns, h)
 
     def _new_edges(self, n: int) -> torch.Tensor:
@@ -118,31 +118,6 @@ class Explorer:
         if self._buffer is None or len(self._buffer) < n:
             self._buffer = torch.empty(n, len(self.sources), dtype=torch.float32, device=self._targets.vector.device)
         return self._buffer[:n].zero_()
-
-    def _descend(
-        self,
-        edges: torch.Tensor,
-        resid: torch.Tensor,
-        layer: int,
-        starts: dict[int, torch.Tensor],
-        position: torch.Tensor,
-    ) -> None:
-        """Pull gradients at resid_post.layer down to the embeddings; ``starts`` join them at each layer's mlp_in."""
-        for stage in range(layer, -2, -1):
-            entering = starts.get(stage)
-            grads: dict[Site, torch.Tensor] = {}
-            if entering is None:
-                grads[Site("resid_post", stage) if stage >= 0 else Site("resid_pre", 0)] = resid
-            else:
-                n_old, n_new = len(resid), len(entering)
-                if n_old:
-                    grads[Site("resid_post", stage)] = torch.cat([resid, resid.new_zeros(n_new, *resid.shape[1:])])
-                grads[Site("mlp_in", stage)] = torch.cat([entering.new_zeros(n_old, *entering.shape[1:]), entering])
-            pulled = self._frozen.pull(stage, grads)
-            for leaf, grad in pulled.leaves:
-                self.sources.contract(edges, leaf, grad, position)
-            if pulled.below is not None:
-                resid = pulled.below
 
     def _keep(
         self, edges: torch.Tensor, layers: np.ndarray, positions: np.ndarray, targets: np.ndarray, h: np.ndarray
@@ -157,3 +132,33 @@ class Explorer:
             # Summed over what was filed, so that a column wrongly thought out of reach would show.
             self.explained.append(block.weight.sum(axis=1, dtype=np.float64))
             self.h.append(np.asarray(h, dtype=np.float64)[here])
+
+
+def descend(
+    frozen: FrozenRun,
+    sources: Sources,
+    edges: Float[torch.Tensor, "rows n_sources"],
+    resid: Float[torch.Tensor, "n pos d_model"],
+    layer: int,
+    position: Int[torch.Tensor, " rows"],
+    starts: Mapping[int, torch.Tensor] | None = None,
+) -> None:
+    """Pull gradients at resid_post.layer down to the embeddings, adding what each source contributes to ``edges``.
+
+    ``starts`` join them at a layer's mlp_in, as further rows; ``position`` is where each row's target reads.
+    """
+    for stage in range(layer, -2, -1):
+        entering = (starts or {}).get(stage)
+        grads: dict[Site, torch.Tensor] = {}
+        if entering is None:
+            grads[Site("resid_post", stage) if stage >= 0 else Site("resid_pre", 0)] = resid
+        else:
+            n_old, n_new = len(resid), len(entering)
+            if n_old:
+                grads[Site("resid_post", stage)] = torch.cat([resid, resid.new_zeros(n_new, *resid.shape[1:])])
+            grads[Site("mlp_in", stage)] = torch.cat([entering.new_zeros(n_old, *entering.shape[1:]), entering])
+        pulled = frozen.pull(stage, grads)
+        for leaf, grad in pulled.leaves:
+            sources.contract(edges, leaf, grad, position)
+        if pulled.below is not None:
+            resid = pulled.below

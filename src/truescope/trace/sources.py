@@ -7,6 +7,7 @@ then errors, tokens and constants.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
@@ -15,7 +16,7 @@ import numpy as np
 import torch
 from jaxtyping import Float, Int, Int32
 
-from truescope.core.graphs import NodeKind
+from truescope.core.graphs import Node, NodeKind
 from truescope.models.frozen import MLP_OUT, TOKEN, FrozenRun, Leaf
 from truescope.trace.record import Record
 from truescope.trace.replacement import LocalReplacement, Units
@@ -65,6 +66,18 @@ class Sources:
 
     def __len__(self) -> int:
         return self._n
+
+    def node(self, column: int, strings: Sequence[str], score: float = 0.0) -> Node:
+        """The node of a column; ``strings`` are the prompt's tokens, ``score`` its influence."""
+        kind = NodeKind(str(self.kind[column]))
+        layer, position, index = (int(a[column]) for a in (self.layer, self.position, self.index))
+        name, activation, pre_activation = str(self.name[column]), 1.0, 0.0
+        label = {NodeKind.TOKEN: strings[position], NodeKind.ERROR: "error"}.get(kind, name.replace("_", " "))
+        if kind is NodeKind.UNIT:
+            row, units = column - self.unit_start[layer], self.units[layer]
+            label = f"{layer}/{index}"
+            activation, pre_activation = float(units.activation[row]), float(units.pre_activation[row])
+        return Node(kind, layer, position, index, name, activation, pre_activation, score, 0.0, label)
 
     def _add(self, kind: NodeKind, layer: int, first: int, position: Any, index: Any = -1, name: str = "") -> int:
         n, start = len(position), self._n
