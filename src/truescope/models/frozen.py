@@ -229,8 +229,11 @@ def _norm_hook(stage: _Stage, name: str, layer: int, kind: str) -> Callable[...,
 def linear_norm(module: nn.Module, x: Float[torch.Tensor, "*shape d_model"], kind: str) -> torch.Tensor:
     """A norm as the linear map it is once its denominator is held: w·(x − mean x)/σ, or w·x/rms (w or 1 + w), no bias.
 
-    ``kind`` is the family's: "layer", "rms" or "rms_plus_one". The mean of a LayerNorm stays live, being linear.
+    ``kind`` is the family's: "layer", "rms" or "rms_plus_one". The mean of a LayerNorm stays live, being linear. An
+    ``nn.Identity`` in a norm's place is the identity whatever the family says.
     """
+    if isinstance(module, nn.Identity):
+        return x
     wide = x if x.dtype in (torch.float32, torch.float64) else x.float()
     if kind == "layer":
         wide = wide - wide.mean(-1, keepdim=True)
