@@ -10,8 +10,10 @@ import pytest
 
 from truescope.cli.main import main
 from truescope.core.errors import DictionaryError, PromptError, UsageError
+from truescope.models import Model
 from truescope.pipelines import describe_sites, find_page, list_runs, trace
 from truescope.store import Store
+from truescope.truth.addition import ADDITION_FOLDER
 
 STORY = "Once upon a time, there was a little girl named"
 
@@ -46,6 +48,14 @@ def test_the_same_inputs_are_loaded_and_not_computed_again() -> None:
     assert len(list_runs()) == 2
     assert trace("12+34=", fresh=True).graph.n_edges == first.graph.n_edges
     assert (first.folder / "view.json").stat().st_mtime_ns > written
+
+
+def test_other_code_gives_another_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    first = trace("12+36=")
+    monkeypatch.setattr(import_module("truescope.pipelines.trace"), "code_hash", lambda module: f"edited {module}")
+    second = trace("12+36=")
+    assert second.folder != first.folder and second.graph.n_edges == first.graph.n_edges
+    assert second.view["run"]["code"] == "edited truescope.pipelines.trace"
 
 
 def test_a_trace_that_was_killed_goes_on_where_it_stopped(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -85,6 +95,14 @@ def test_a_trace_asked_for_wrongly_is_refused(call, error) -> None:
     assert not list(Store.open().path.glob("runs/*/*/graph"))
 
 
-def test_sites_of_the_built_in_world() -> None:
+def test_sites_of_the_built_in_world_are_all_there_under_their_names(capsys: pytest.CaptureFixture[str]) -> None:
     facts = describe_sites("addition")
-    assert facts["family"] == "llama" and "resid_mid.0 … resid_mid.1" in facts["sites"]
+    model = Model.from_pretrained(ADDITION_FOLDER)
+    assert facts["family"] == "llama" and list(facts["sites"]) == [str(site) for site in model.sites()]
+    run = model.run(model.tokens("36+59="), read=list(facts["sites"]))
+    for site, value in run.sites.items():
+        last = facts["sites"][str(site)].strip("[]").split(", ")[-1]
+        assert last == "key" or int(last) == value.shape[-1]
+    assert main(["sites", "addition"]) == 0
+    shown = capsys.readouterr().out
+    assert "attn_z.0 … attn_z.1" in shown and "resid_post.0 … resid_post.1" in shown and "\n    logits" in shown

@@ -31,6 +31,7 @@ class Activations:
 
     @property
     def n_tokens(self) -> int:
+        """How many tokens were harvested."""
         return len(self.document)
 
     def rows(self, index: Int[Tensor, " n"]) -> dict[Site, Float[Tensor, "n d"]]:

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from cyclopts import Parameter
-
-Flag = Parameter(negative=())
+from truescope.cli.options import Flag, Shown
 
 
 def demo(
@@ -14,12 +12,10 @@ def demo(
     dictionary: str = "neurons",
     n_controls: int = 100,
     seed: int = 0,
-    json: Annotated[bool, Flag] = False,
-    no_browser: Annotated[bool, Flag] = False,
-    port: int = 8321,
     strict: Annotated[bool, Flag] = False,
     fresh: Annotated[bool, Flag] = False,
     retrain: Annotated[bool, Flag] = False,
+    shown: Shown = Shown(),  # noqa: B008 (frozen)
 ) -> int:
     """Trace why a small model answers 95 to "36+59=", judge what the graph says, and show the page.
 
@@ -36,12 +32,6 @@ def demo(
         Matched random groups for each claim (at least 100 for a verdict that counts).
     seed
         Splits the prompts, draws the controls and the bootstrap samples.
-    json
-        Print one JSON object and exit; nothing is served.
-    no_browser
-        Serve the page without opening a browser.
-    port
-        The port to serve on; the next free one is taken, and said, if it is in use.
     strict
         Exit with status 1 if a claim failed.
     fresh
@@ -53,11 +43,11 @@ def demo(
     from truescope.cli.terminal import TerminalWatcher
     from truescope.pipelines import demo as run_demo
 
-    watcher = TerminalWatcher(quiet=json)
+    watcher = TerminalWatcher(quiet=shown.json)
     try:
         report = run_demo(
             dictionary=dictionary, n_controls=n_controls, seed=seed, fresh=fresh, retrain=retrain, watcher=watcher
         )
     finally:
         watcher.close()
-    return show(report, watcher, json=json, no_browser=no_browser, port=port, strict=strict)
+    return show(report, watcher, shown, strict=strict)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from cyclopts import Parameter
+from truescope.cli.options import Flag
 
 
-def doctor(*, json: Annotated[bool, Parameter(negative=())] = False) -> int:
+def doctor(*, json: Annotated[bool, Flag] = False) -> int:
     """Print versions, devices, the store's place and size, and missing extras.
 
     Parameters

@@ -5,9 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated
 
-from cyclopts import Parameter
-
-Flag = Parameter(negative=())
+from truescope.cli.options import Flag
 
 
 def judge(
@@ -19,6 +17,7 @@ def judge(
     seed: int | None = None,
     json: Annotated[bool, Flag] = False,
     strict: Annotated[bool, Flag] = False,
+    fresh: Annotated[bool, Flag] = False,
 ) -> int:
     """Test claims about groups of units by setting them to their means in the running model, beside matched controls.
 
@@ -37,13 +36,15 @@ def judge(
         Print one JSON object and exit.
     strict
         Exit with status 1 if a claim failed.
+    fresh
+        Judge again even if the store has this run.
     """
     from truescope.cli.terminal import TerminalWatcher, print_claims, print_json
     from truescope.pipelines import judge as run_judge
 
     watcher = TerminalWatcher(quiet=json)
     try:
-        report = run_judge(case, model=model, n_controls=n_controls, seed=seed, watcher=watcher)
+        report = run_judge(case, model=model, n_controls=n_controls, seed=seed, fresh=fresh, watcher=watcher)
     finally:
         watcher.close()
     summary = report.summary()
@@ -51,5 +52,5 @@ def judge(
         print_json(summary)
     else:
         print_claims(summary["claims"])
-        print(f"\nthe ledger: {report.ledger}")
+        print(f"\nthe run: {report.folder}\nthe ledger: {report.ledger}")
     return int(strict and any(claim["status"] == "failed" for claim in summary["claims"]))

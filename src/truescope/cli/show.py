@@ -6,16 +6,17 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from truescope.cli.options import Shown
 from truescope.cli.terminal import TerminalWatcher, print_answer, print_claims, print_json, print_top_logits
 
 
-def show(report: Any, watcher: TerminalWatcher, *, json: bool, no_browser: bool, port: int, strict: bool) -> int:
+def show(report: Any, watcher: TerminalWatcher, shown: Shown, *, strict: bool = False) -> int:
     """Print a report's summary, then its page's address; the exit status is 1 only for a failed claim under strict."""
     watcher.close()
     summary = report.summary()
     claims = summary.get("claims", [])
     status = int(strict and any(claim["status"] == "failed" for claim in claims))
-    if json:
+    if shown.json:
         print_json(summary)
         return status
     print_answer(summary)
@@ -23,11 +24,11 @@ def show(report: Any, watcher: TerminalWatcher, *, json: bool, no_browser: bool,
         print_claims(claims)
     else:
         print_top_logits(summary["top_logits"])
-    show_page(report.folder, no_browser=no_browser, port=port)
+    show_page(report.folder, shown)
     return status
 
 
-def show_page(folder: Path, *, no_browser: bool, port: int) -> None:
+def show_page(folder: Path, shown: Shown) -> None:
     """Serve the run's page until Ctrl-C; on no terminal, write it into one file and print where."""
     from truescope.web import FolderSource, self_contained, serve
 
@@ -43,4 +44,4 @@ def show_page(folder: Path, *, no_browser: bool, port: int) -> None:
     def say(url: str) -> None:
         print(f"\nthe page: {url}   (Ctrl-C stops the server)", flush=True)
 
-    serve(folder, port=port, open_browser=not no_browser, on_ready=say)
+    serve(folder, port=shown.port, open_browser=not shown.no_browser, on_ready=say)

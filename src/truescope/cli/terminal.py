@@ -19,15 +19,21 @@ class TerminalWatcher(Watcher):
         from rich.console import Console
 
         self.console = Console(stderr=True, quiet=quiet, highlight=False, soft_wrap=True)
+        self.notes = Console(stderr=True, highlight=False, soft_wrap=True)
         self._bar: Any = None
         self._said: dict[str, int] = {}
 
     def receipt(self, stage: str, text: str) -> None:
+        from rich.markup import escape
+
         self._close_bar()
-        self.console.print(f"  {text} [dim]in {self.seconds[stage]:.1f} s[/dim]")
+        self.console.print(f"  {escape(text)} [dim]in {self.seconds[stage]:.1f} s[/dim]")
 
     def note(self, text: str) -> None:
-        self.console.print(f"  [yellow]{text}[/yellow]")
+        from rich.markup import escape
+
+        # Said under --json too: it goes to stderr, and somebody may wonder what is being waited for.
+        self.notes.print(f"  [yellow]{escape(text)}[/yellow]")
 
     def progress(self, stage: str, done: int, total: int) -> None:
         if self.console.is_terminal:

@@ -2,30 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
 
-from cyclopts import Parameter
-
-Flag = Parameter(negative=())
+from truescope.cli.options import Flag, Training
 
 
 def train(
     *,
     model: str,
     text: Path,
-    kind: str = "transcoder",
-    features: int = 1024,
-    k: int = 32,
+    training: Training = Training(),  # noqa: B008 (frozen)
     out: Path | None = None,
-    site: str | None = None,
-    activation: str = "topk",
-    skip: Annotated[bool, Flag] = False,
-    tokens: int = 3_000_000,
-    batch: int = 1024,
-    lr: float | None = None,
-    closed_loop: float = 0.2,
-    seed: int = 0,
     revision: str | None = None,
     json: Annotated[bool, Flag] = False,
 ) -> int:
@@ -39,30 +28,8 @@ def train(
         A folder with a Hugging Face causal language model, a name on the hub, or "addition" for the built-in one.
     text
         UTF-8 .txt (documents separated by blank lines), .jsonl, or a JSON list of strings.
-    kind
-        "transcoder" (one a layer), "clt" (features also write to later layers), or "sae" (with --site).
-    features
-        Features of each layer.
-    k
-        Features kept at a position, of each layer; with jumprelu, the number to start from.
     out
         Put the dictionary here too; it always lies in the run's folder.
-    site
-        What an sae reads and writes, such as resid_post.2.
-    activation
-        "topk" or "jumprelu".
-    skip
-        Add a linear map of the MLP's input to each reconstruction.
-    tokens
-        How many tokens to train on; texts are gone through again in another order until there are as many.
-    batch
-        Tokens a step.
-    lr
-        The highest learning rate; default: 0.01 · √(1024 / features).
-    closed_loop
-        The share of steps, at the end, that also learn from the model with every MLP replaced.
-    seed
-        Decides the start and the order of the data.
     revision
         The hub revision to load.
     json
@@ -73,24 +40,7 @@ def train(
 
     watcher = TerminalWatcher(quiet=json)
     try:
-        report = run_train(
-            model,
-            text,
-            kind=kind,
-            features=features,
-            k=k,
-            out=out,
-            site=site,
-            activation=activation,
-            skip=skip,
-            tokens=tokens,
-            batch=batch,
-            lr=lr,
-            closed_loop=closed_loop,
-            seed=seed,
-            revision=revision,
-            watcher=watcher,
-        )
+        report = run_train(model, text, out=out, revision=revision, watcher=watcher, **asdict(training))
     finally:
         watcher.close()
     if json:

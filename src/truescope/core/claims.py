@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
+from math import isfinite
 from typing import Any
 
 from truescope.core.errors import ClaimError
@@ -64,6 +65,8 @@ class Prediction:
     def __post_init__(self) -> None:
         if self.relation not in (">=", "<="):
             raise ClaimError(f"a prediction's relation is >= or <=, not {self.relation!r}")
+        if not isfinite(self.threshold):
+            raise ClaimError(f"a prediction's threshold is a number, not {self.threshold}")
 
     def verdict(self, score: Score) -> Status:
         """Held or failed when the whole interval lies on one side of the threshold, else undecided."""

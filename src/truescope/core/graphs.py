@@ -101,10 +101,12 @@ class Graph:
 
     @property
     def n_nodes(self) -> int:
+        """How many nodes were kept."""
         return len(self.nodes)
 
     @property
     def n_edges(self) -> int:
+        """How many edges were kept."""
         return len(self.source)
 
     def __repr__(self) -> str:

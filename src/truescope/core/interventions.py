@@ -9,7 +9,9 @@ from truescope.core.errors import InterventionError, nearest
 from truescope.core.sites import Site
 
 EditKind = Literal["set", "add", "scale", "clamp", "ablate_zero", "ablate_mean", "project_out", "patch"]
+"""What an edit does to the value at its site; see `Intervention`."""
 EDIT_KINDS: tuple[str, ...] = get_args(EditKind)
+"""The edits by name."""
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from truescope.core.errors import SiteError, nearest
 
 GLOBAL_KINDS = ("embed", "pos_embed", "final_norm", "logits")
+"""The sites that a model has once."""
 LAYER_KINDS = (
     "resid_pre",
     "resid_mid",
@@ -27,6 +28,7 @@ LAYER_KINDS = (
     "mlp_neurons",
     "mlp_out",
 )
+"""The sites that every block has."""
 
 _TRANSFORMER_LENS = {
     "hook_embed": "embed",

@@ -31,9 +31,13 @@ from truescope.dictionaries.kernels import Codes
 from truescope.dictionaries.normalisation import Normalisation
 
 DictionaryKind = Literal["sae", "transcoder", "clt"]
+"""An autoencoder of one site, transcoders of MLPs, or a cross-layer transcoder."""
 Activation = Literal["topk", "jumprelu"]
+"""Which pre-activations become active: the k largest, or those above a threshold of each feature."""
 KINDS: tuple[str, ...] = get_args(DictionaryKind)
+"""The kinds of dictionary by name."""
 ACTIVATIONS: tuple[str, ...] = get_args(Activation)
+"""The activations by name."""
 
 
 @dataclass(frozen=True)
@@ -51,6 +55,7 @@ class Group:
 
     @property
     def n_features(self) -> int:
+        """How many features the group has."""
         return self.W_enc.shape[0]
 
     @property

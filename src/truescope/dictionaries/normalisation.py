@@ -16,7 +16,9 @@ from torch import Tensor
 from truescope.core.errors import DictionaryError, nearest
 
 NormalisationKind = Literal["none", "affine", "token"]
+"""What is done to activations before they are encoded, and undone after they are decoded."""
 NORMALISATIONS: tuple[str, ...] = get_args(NormalisationKind)
+"""The normalisations by name."""
 _EPS = 1e-10
 
 

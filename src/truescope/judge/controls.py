@@ -13,6 +13,7 @@ from truescope.core.features import Feature
 from truescope.statistics import UnitStatistics
 
 MATCHED_ON = ("layer", "count", "activation size")
+"""What a random group has in common with the group that it is drawn for."""
 
 NEIGHBOURS = 8
 """A group's unit is matched by one of this many unused units nearest to it in log activation size."""

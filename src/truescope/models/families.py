@@ -156,6 +156,7 @@ FAMILIES: dict[str, Family] = {
         ),
     )
 }
+"""The families by name."""
 
 
 def text_config(config: Any) -> Any:

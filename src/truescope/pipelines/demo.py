@@ -25,6 +25,7 @@ from truescope.judge import Ledger, NumberTask, Statement, token_numbers
 from truescope.models import Model
 from truescope.pipelines.evidence import Domain, units_of
 from truescope.pipelines.judge import Halves, judge_claims
+from truescope.pipelines.runs import run_facts
 from truescope.pipelines.subjects import (
     ADDITION,
     NEURONS,
@@ -33,10 +34,10 @@ from truescope.pipelines.subjects import (
     load_model,
     replacement_of,
 )
-from truescope.pipelines.trace import count_progress, run_facts, summarise
+from truescope.pipelines.trace import count_progress, summarise
 from truescope.pipelines.view import build_unit, build_view, graph_facts
 from truescope.statistics import UnitStatistics
-from truescope.store import Run, Store, versions
+from truescope.store import Run, Store, code_hash, versions
 from truescope.trace import UnitScores, load_graph, load_units, save_graph, trace_graph
 
 PROMPT = "36+59="
@@ -97,8 +98,8 @@ def demo(
         )
     inputs = {"model_hash": model.hash, "prompt": PROMPT, "seed": seed, "n_controls": n_controls}
     inputs |= {"dictionary": dictionary_id(loaded)}
-    run = store.run("demo", inputs | {"code": versions()["truescope"]})
-    with run.locked():
+    run = store.run("demo", inputs | {"code": code_hash(__name__)})
+    with run.locked(watcher.note):
         if fresh or not run.finished:
             _compute(run, _Subject(model, loaded, str(dictionary), str(world)), seed, n_controls, fresh, watcher)
         graph = load_graph(run.path("graph"))
@@ -109,8 +110,9 @@ def retrained_world(seed: int, store: Store, watcher: Watcher) -> Path:
     """The folder of an addition world trained anew from ``seed``, by the recipe of the one that ships."""
     from truescope.truth.addition import RECIPE, save_addition
 
-    run = store.run("world", {"world": ADDITION, "seed": seed, "recipe": asdict(RECIPE), "code": versions()["torch"]})
-    with run.locked():
+    code = {"code": code_hash("truescope.truth.addition"), "torch": versions()["torch"]}
+    run = store.run("world", {"world": ADDITION, "seed": seed, "recipe": asdict(RECIPE)} | code)
+    with run.locked(watcher.note):
         if not run.has("world"):
             with watcher.stage("retrain") as said, run.writing_folder("world") as folder:
                 card = save_addition(folder, seed, progress=count_progress(watcher, "retrain"))

@@ -1,4 +1,4 @@
-"""What is in the store: the runs that have a page."""
+"""What is in the store: the runs that have a page, and where the numbers of a run come from."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from truescope.core.errors import StoreError
-from truescope.store import Store
+from truescope.models import Model
+from truescope.store import Run, Store, commit, versions
 
 
 def list_runs(limit: int = 50) -> list[dict[str, Any]]:
@@ -40,3 +41,18 @@ def find_page(run: str | None = None) -> Path:
         if record.finished and (record.folder / "view.json").is_file():
             return record.folder
     raise StoreError("the store has no run with a page", fix="run `truescope demo` first")
+
+
+def run_facts(run: Run, model: Model, **more: Any) -> dict[str, Any]:
+    """Where every number of a run comes from."""
+    return {
+        "id": run.id,
+        "created": run.manifest["created"],
+        "seed": None,
+        "commit": commit(),
+        "code": run.inputs["code"],
+        "versions": versions(),
+        "data_hash": None,
+        "model_hash": model.hash,
+        **more,
+    }

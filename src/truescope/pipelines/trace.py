@@ -7,6 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import torch
+from jaxtyping import Int
+
 from truescope.activations import read_texts
 from truescope.core.errors import PromptError
 from truescope.core.graphs import Graph
@@ -14,9 +17,10 @@ from truescope.core.progress import Watcher
 from truescope.dictionaries import Dictionary
 from truescope.models import Model
 from truescope.pipelines.evidence import Domain, prompt_evidence, units_of
+from truescope.pipelines.runs import run_facts
 from truescope.pipelines.subjects import ADDITION, NEURONS, dictionary_id, load_dictionary, load_model, replacement_of
 from truescope.pipelines.view import build_unit, build_view, graph_facts, top_logits
-from truescope.store import Run, Store, commit, file_hash, versions
+from truescope.store import Run, Store, code_hash, file_hash
 from truescope.trace import load_graph, save_graph, trace_graph
 
 
@@ -92,28 +96,35 @@ def trace(
         "max_units": max_units,
     }
     inputs = {"prompt": prompt, "model_hash": model.hash, "dictionary": dictionary_id(loaded), "settings": settings}
-    inputs |= {"text_hash": file_hash(Path(text)) if text is not None else None, "code": versions()["truescope"]}
-    run = (store or Store.open()).run("trace", inputs)
-    with run.locked():
+    inputs |= {"text_hash": file_hash(Path(text).expanduser()) if text is not None else None}
+    run = (store or Store.open()).run("trace", inputs | {"code": code_hash(__name__)})
+    with run.locked(watcher.note):
         if fresh or not run.has("graph"):
-            with watcher.stage("trace") as said:
-                graph = trace_graph(
-                    model,
-                    tokens,
-                    replacement=replacement_of(model, loaded),
-                    prompt=prompt,
-                    **settings,
-                    progress=count_progress(watcher, "trace"),
-                ).graph
-                said["text"] = f"Traced {graph.n_nodes:,} nodes and {graph.n_edges:,} edges"
-            with run.writing_folder("graph") as folder:
-                save_graph(graph, folder)
+            _trace(run, model, loaded, tokens, watcher)
         graph = load_graph(run.path("graph"))
         if fresh or not run.has("view.json"):
             _describe(run, model, loaded, graph, texts, watcher)
         if fresh or not run.finished:
             run.finish(graph_facts(graph))
         return TraceReport(graph, run.folder, run.read_json("view.json"))
+
+
+def _trace(
+    run: Run, model: Model, dictionary: Dictionary | None, tokens: Int[torch.Tensor, " pos"], watcher: Watcher
+) -> None:
+    """Trace the run's prompt with its settings, and write the graph."""
+    with watcher.stage("trace") as said:
+        graph = trace_graph(
+            model,
+            tokens,
+            replacement=replacement_of(model, dictionary),
+            prompt=run.inputs["prompt"],
+            **run.inputs["settings"],
+            progress=count_progress(watcher, "trace"),
+        ).graph
+        said["text"] = f"Traced {graph.n_nodes:,} nodes and {graph.n_edges:,} edges"
+    with run.writing_folder("graph") as folder:
+        save_graph(graph, folder)
 
 
 def _describe(
@@ -140,21 +151,6 @@ def _describe(
         names={e.feature: e.name for e in evidence},
     )
     run.write_json("view.json", view)
-
-
-def run_facts(run: Run, model: Model, **more: Any) -> dict[str, Any]:
-    """Where every number of a run comes from."""
-    manifest = run.manifest
-    return {
-        "id": run.id,
-        "created": manifest["created"],
-        "seed": None,
-        "commit": commit(),
-        "versions": versions(),
-        "data_hash": None,
-        "model_hash": model.hash,
-        **more,
-    }
 
 
 def count_progress(watcher: Watcher, stage: str) -> Callable[[int, int], None]:

@@ -17,7 +17,7 @@ from truescope.core.progress import Watcher
 from truescope.dictionaries import Dictionary
 from truescope.models import Model
 from truescope.pipelines.subjects import load_model
-from truescope.store import Run, Store, commit, file_hash, versions
+from truescope.store import Run, Store, code_hash, commit, file_hash, versions
 from truescope.train import Evaluation, TrainConfig, environment, evaluate, train_dictionary, training_sites
 
 IN_MEMORY = 2 << 30
@@ -84,7 +84,7 @@ def train(
             f"Loaded {model.name} ({model.family.name}, {model.n_layers} layers) and {len(texts):,} documents"
         )
     inputs = {"model_hash": model.hash, "text_hash": file_hash(Path(text).expanduser()), "config": config.record()}
-    inputs |= {"code": versions()["truescope"]}
+    inputs |= {"code": code_hash(__name__)}
     run = (store or Store.open()).run("train", inputs, title=f"{kind} for {model.name}")
     with run.locked(watcher.note):
         if not (run.has("dictionary") and run.has("evaluation.json")):

@@ -112,18 +112,29 @@ def trace_graph(
     scores = explorer.rows.influence(p)
     pruned = prune(explorer.rows, sources.kind, p, scores, node_threshold, edge_threshold)
     lap("pruning")
-    settings: dict[str, Any] = {
+    settings = _settings(targets, probability, max_targets, node_threshold, edge_threshold, max_units)
+    settings |= {"max_bytes": max_bytes, "stopped_by": explorer.stopped_by}
+    graph = _graph(run, sources, chosen, explorer, scores, pruned, replaced.name, prompt, settings)
+    return Trace(graph, _unit_scores(sources, explorer, scores), seconds)
+
+
+def _settings(
+    targets: Sequence[int | str] | None,
+    probability: float,
+    max_targets: int,
+    node_threshold: float,
+    edge_threshold: float,
+    max_units: int,
+) -> dict[str, Any]:
+    """What the graph's file says of how it was made."""
+    return {
         "probability": probability,
         "max_targets": max_targets,
         "targets": None if targets is None else [t if isinstance(t, str) else int(t) for t in targets],
         "node_threshold": node_threshold,
         "edge_threshold": edge_threshold,
         "max_units": max_units,
-        "max_bytes": max_bytes,
-        "stopped_by": explorer.stopped_by,
     }
-    graph = _graph(run, sources, chosen, explorer, scores, pruned, replaced.name, prompt, settings)
-    return Trace(graph, _unit_scores(sources, explorer, scores), seconds)
 
 
 def _check(node_threshold: float, edge_threshold: float, max_units: int, batch: int | None) -> None:

@@ -168,6 +168,7 @@ class Learner:
 
     @property
     def reads(self) -> tuple[Site, ...]:
+        """The sites whose values the features are made of."""
         return tuple(reads for reads, _ in self.shape)
 
     def write(self, site: Site, x: Float[Tensor, "pos d_in"]) -> dict[Site, Float[Tensor, "pos d_written"]]:

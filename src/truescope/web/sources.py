@@ -35,9 +35,11 @@ class MemorySource:
         self._units = units or {}
 
     def view(self) -> dict[str, Any]:
+        """The view as it was given."""
         return self._view
 
     def unit(self, layer: int, index: int) -> dict[str, Any] | None:
+        """The evidence of a unit; None where none was given."""
         return self._units.get(f"{layer}/{index}")
 
 
@@ -58,9 +60,11 @@ class FolderSource:
             )
 
     def view(self) -> dict[str, Any]:
+        """The folder's view."""
         return self._view
 
     def unit(self, layer: int, index: int) -> dict[str, Any] | None:
+        """The evidence of a unit; None where the run gathered none."""
         return self.units.get(f"{layer}/{index}")
 
     @cached_property
