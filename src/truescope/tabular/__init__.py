@@ -5,12 +5,12 @@ Read in this order: `columns` (what a column is, and what is wrong with it), `ta
 
 from __future__ import annotations
 
-from importlib.util import find_spec
+from importlib.util import find_spec as _find_spec
 
-from truescope.core.errors import UsageError
+from truescope.core.errors import UsageError as _UsageError
 
-if missing := [name for name in ("pandas", "sklearn") if find_spec(name) is None]:
-    raise UsageError(f"tables need {' and '.join(missing)}", fix="pip install 'truescope[tabular]'")
+if _missing := [name for name in ("pandas", "sklearn") if _find_spec(name) is None]:
+    raise _UsageError(f"tables need {' and '.join(_missing)}", fix="pip install 'truescope[tabular]'")
 
 from truescope.tabular.columns import Kind
 from truescope.tabular.tables import Table, read_table
