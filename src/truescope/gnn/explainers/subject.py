@@ -1,0 +1,183 @@
+"""`Subject`: a model on one graph, as every explainer sees it; its model is never left changed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+from torch_geometric.nn import MessagePassing
+
+from truescope.core.errors import GraphError, ModelError, TruescopeError, UsageError
+from truescope.gnn.explainers.chain import Chain
+from truescope.gnn.explainers.unroll import NoChain, unroll
+from truescope.gnn.explainers.untouched import untouched
+
+
+class Subject:
+    """A PyG node classifier called as ``model(x, edge_index, **arguments)`` → [n_nodes, n_classes] (or [n_nodes]).
+
+    ``arguments`` are whatever else it takes (edge_weight, edge_attr, a second input). What is explained is the output
+    as it stands: logits where the model puts out logits.
+
+    Raises:
+        GraphError: a graph without nodes, arcs that name absent nodes, features that are not finite.
+        ModelError: the model cannot be run on the graph, or its output is not one row a node.
+        UsageError: feature names that do not fit.
+    """
+
+    def __init__(
+        self,
+        model: nn.Module,
+        x: Float[Tensor, "n_nodes n_features"],
+        edge_index: Int[Tensor, "2 n_arcs"],
+        *,
+        arguments: Mapping[str, Any] | None = None,
+        feature_names: Sequence[str] | None = None,
+    ) -> None:
+        _check_graph(x, edge_index)
+        if feature_names is not None and len(feature_names) != x.shape[1]:
+            raise UsageError(
+                f"{len(feature_names)} names for {x.shape[1]} features", fix="one name a feature, or none at all"
+            )
+        self.model = model
+        self.x = x.detach()
+        self.edge_index = edge_index
+        self.arguments = dict(arguments or {})
+        self.feature_names = list(feature_names) if feature_names is not None else _numbered(x.shape[1])
+        with self.running() as run, torch.no_grad():
+            self.outputs: Tensor = run(self.x)
+
+    @property
+    def n_nodes(self) -> int:
+        """How many nodes the graph has."""
+        return self.x.shape[0]
+
+    @property
+    def n_features(self) -> int:
+        """How many features a node has."""
+        return self.x.shape[1]
+
+    @property
+    def n_arcs(self) -> int:
+        """How many arcs the graph has."""
+        return self.edge_index.shape[1]
+
+    @property
+    def constant(self) -> bool:
+        """Whether every node gets the same output: then there is nothing to explain, and every score should be 0."""
+        return bool((self.outputs == self.outputs[:1]).all())
+
+    def classes(self, nodes: Int[np.ndarray, " n_targets"]) -> Int[np.ndarray, " n_targets"]:
+        """The class the model gives each node: what is explained unless another is named."""
+        return self.outputs[torch.from_numpy(nodes)].argmax(1).numpy()
+
+    @cached_property
+    def unrolled(self) -> Chain | NoChain:
+        """The model as a chain of steps whose output was checked against its own, or why it has none."""
+        with untouched(self.model):
+            return unroll(self.model, self.x, self.edge_index, self.arguments, self.outputs)
+
+    def chain(self, wanted_by: str) -> Chain:
+        """The model as a chain. Raises ModelError, naming who wanted it, where it has none."""
+        if isinstance(self.unrolled, NoChain):
+            raise ModelError(
+                f"{wanted_by} needs to know the model's steps", why=self.unrolled.why, fix=self.unrolled.fix
+            )
+        return self.unrolled
+
+    @contextmanager
+    def running(self) -> Iterator[_Run]:
+        """A block in which the model can be called with other features or masked arcs, and is put back at the end."""
+        with untouched(self.model) as model:
+            for parameter in model.parameters():
+                parameter.requires_grad_(False)
+            yield _Run(self, model)
+
+
+class _Run:
+    """Calls the model: with ``x`` in place of its features, each message times ``arc_mask``."""
+
+    def __init__(self, subject: Subject, model: nn.Module) -> None:
+        self.subject = subject
+        self.model = model
+
+    def __call__(
+        self, x: Float[Tensor, "n_nodes n_features"], arc_mask: Float[Tensor, " n_arcs"] | None = None
+    ) -> Float[Tensor, "n_nodes n_classes"]:
+        subject = self.subject
+        handles = [] if arc_mask is None else mask_messages(self.model, subject.edge_index, arc_mask)
+        try:
+            out = self.model(x, subject.edge_index, **subject.arguments)
+        except TruescopeError:
+            raise
+        except Exception as error:  # the user's code: anything may come out of it
+            raise ModelError(
+                f"the model {type(self.model).__name__} failed on the graph",
+                why=f"{type(error).__name__}: {error}",
+                fix="call model(x, edge_index, **arguments) by hand; the model was put back as it was",
+            ) from error
+        finally:
+            for handle in handles:
+                handle.remove()
+        return _rows(out, subject.n_nodes, type(self.model).__name__)
+
+
+def mask_messages(model: nn.Module, edge_index: Int[Tensor, "2 n_arcs"], mask: Float[Tensor, " n_arcs"]) -> list[Any]:
+    """Multiply every message of every layer by its arc's mask; self-loops that a layer adds keep a 1."""
+    layers = [module for module in model.modules() if isinstance(module, MessagePassing)]
+    loops = edge_index[0] == edge_index[1]
+    n_nodes = int(edge_index.max()) + 1 if edge_index.numel() else 0
+
+    def hook(layer: MessagePassing, _: Any, message: Tensor) -> Tensor:
+        dim = layer.node_dim % message.dim()
+        values = mask
+        if message.shape[dim] != len(mask):
+            kept = mask[~loops]
+            values = torch.cat([kept, kept.new_ones(message.shape[dim] - len(kept))])
+        return message * values.view([-1 if d == dim else 1 for d in range(message.dim())])
+
+    if n_nodes == 0:
+        return []
+    return [layer.register_message_forward_hook(hook) for layer in layers]
+
+
+def _rows(out: Any, n_nodes: int, name: str) -> Tensor:
+    if isinstance(out, Tensor) and out.dim() == 1 and len(out) == n_nodes:
+        out = out[:, None]
+    if not isinstance(out, Tensor) or out.dim() != 2 or len(out) != n_nodes:
+        shape = tuple(out.shape) if isinstance(out, Tensor) else type(out).__name__
+        raise ModelError(
+            f"the model {name} gives {shape} for a graph of {n_nodes} nodes",
+            why="an explanation needs one row of outputs a node",
+            fix="wrap the model so that it returns a tensor [n_nodes, n_classes]",
+        )
+    if not torch.isfinite(out).all():
+        raise ModelError(f"the model {name} gives outputs that are not finite", fix="look at its weights and inputs")
+    return out
+
+
+def _check_graph(x: Tensor, edge_index: Tensor) -> None:
+    if not len(x) or not x.shape[1]:
+        raise GraphError("the graph has no nodes or no features", fix="give x as [n_nodes, n_features]")
+    bad = ~torch.isfinite(x)
+    if bad.any():
+        node, feature = (int(i) for i in bad.nonzero()[0])
+        raise GraphError(
+            f"{int(bad.sum())} feature values are not finite, the first at node {node}, feature {feature}",
+            why="a score of such a value would be one too",
+            fix="fill or drop them before explaining",
+        )
+    if edge_index.numel() and (int(edge_index.min()) < 0 or int(edge_index.max()) >= len(x)):
+        raise GraphError(
+            f"an arc names node {int(edge_index.max())}", why=f"there are nodes 0 to {len(x) - 1}", fix="renumber them"
+        )
+
+
+def _numbered(n: int) -> list[str]:
+    return [f"feature {i}" for i in range(n)]
