@@ -74,8 +74,8 @@ class GraphError(TruescopeError):
     """A graph file that is damaged, or a graph that does not add up."""
 
 
-class TableError(TruescopeError):
-    """A table that cannot be learned from."""
+class TableError(TruescopeError, ValueError):
+    """A table that cannot be learned from (a ValueError too, as scikit-learn's estimators raise)."""
 
 
 class ClaimError(TruescopeError):

@@ -1,6 +1,7 @@
 """Decisions from tables: models that people can read, opaque ones, and an honest comparison of the two.
 
-Read in this order: `columns` (what a column is, and what is wrong with it), `tables` (cues and a target).
+Read in this order: `columns` (what a column is, and what is wrong with it), `tables` (cues and a target), `trees`
+(fast-and-frugal trees, a room of their own).
 """
 
 from __future__ import annotations
@@ -14,5 +15,15 @@ if _missing := [name for name in ("pandas", "sklearn") if _find_spec(name) is No
 
 from truescope.tabular.columns import Kind
 from truescope.tabular.tables import Table, read_table
+from truescope.tabular.trees import CueWarning, FastFrugalTree, FastFrugalTreeClassifier, Node, PositiveClassWarning
 
-__all__ = ["Kind", "Table", "read_table"]
+__all__ = [
+    "CueWarning",
+    "FastFrugalTree",
+    "FastFrugalTreeClassifier",
+    "Kind",
+    "Node",
+    "PositiveClassWarning",
+    "Table",
+    "read_table",
+]
