@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 from torch import nn
-from transformers import GPT2Config, GPT2LMHeadModel
+from trace_models import linear_model
 
 from models.linear_dictionaries import LinearDictionary
 from small_models import small_hf, small_model, small_tokens
@@ -24,32 +24,6 @@ from truescope.trace.patching import (
 
 ANSWER, OTHER = torch.tensor([5, 9]), torch.tensor([7, 3])
 METRIC = LogitMetric(ANSWER, OTHER)
-
-
-def linear_model() -> Model:
-    """A GPT-2 that is a linear map of its embeddings: no norms, linear neurons, attention without queries and keys."""
-    torch.manual_seed(0)
-    config = GPT2Config(
-        vocab_size=61,
-        n_embd=16,
-        n_layer=2,
-        n_head=4,
-        n_inner=24,
-        n_positions=16,
-        activation_function="linear",
-        bos_token_id=0,
-        eos_token_id=1,
-    )
-    hf = GPT2LMHeadModel(config).double()
-    with torch.no_grad():
-        for parameter in hf.parameters():
-            parameter.copy_(torch.randn_like(parameter) * 0.3)
-        hf.transformer.ln_f = nn.Identity()
-        for block in hf.transformer.h:
-            block.ln_1, block.ln_2 = nn.Identity(), nn.Identity()
-            block.attn.c_attn.weight[:, :32] = 0
-            block.attn.c_attn.bias[:32] = 0
-    return Model(hf, name="linear")
 
 
 def double_model(variant: str) -> Model:

@@ -117,7 +117,7 @@ def _choice(
     weight = scale * query_parts[:, brings[0]].T @ key_parts[:, brings[1]]
     size = max(abs(score), scale * float(np.linalg.norm(query) * np.linalg.norm(key)))
     gap = abs(score - float(weight.sum())) / size if size > 0 else 0.0
-    query_nodes, key_nodes = (tuple(nodes[i] for i in where) for where in brings)
+    query_nodes, key_nodes = (tuple(nodes[i] for i in where.tolist()) for where in brings)
     return Choice(g, score, query_nodes, key_nodes, weight, gap)
 
 

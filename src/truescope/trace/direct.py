@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float32, Int
+from jaxtyping import Bool, Float, Float32, Int
 
 from truescope.core.errors import UsageError
 from truescope.core.graphs import Node, NodeKind
@@ -29,9 +29,10 @@ class DirectEffects:
 
     ``sources`` are active units first, then errors, tokens and constants; ``targets`` the same units in the same order,
     then the logits. ``reachable`` says where an edge could be: the source writes before the target reads, at no later
-    position. ``closure_gap`` as in a `Graph`. ``run`` and ``local`` are what the prompt did, for `trace.patching`.
+    position. ``closure_gap`` as in a `Graph`. ``replacement``, ``run`` and ``local`` are for `trace.patching`.
     """
 
+    replacement: Replacement
     run: Record
     local: LocalReplacement
     sources: tuple[Node, ...]
@@ -52,11 +53,13 @@ def direct_effects(
     *,
     targets: Sequence[int | str] | None = None,
     replacement: Replacement | None = None,
+    embed: Float[torch.Tensor, "pos d_model"] | None = None,
 ) -> DirectEffects:
     """All edges of one prompt: A_{s→t} = a_s · (decoder of s)ᵀ J v_t, as `trace_graph` finds them before it prunes.
 
     ``targets`` are the logits explained (by default the likeliest up to .95, at most 10), ``replacement`` what stands
-    in for the MLPs (by default their neurons).
+    in for the MLPs (by default their neurons). With ``embed`` the tokens' columns say what these embeddings would add
+    in the place of the prompt's own, along its paths; the closure gap is then none.
 
     Raises:
         PromptError: the tokens cannot be run, or a chosen string is not one token.
@@ -70,6 +73,8 @@ def direct_effects(
     with torch.no_grad():
         local = replaced.local(run)
         sources = Sources(run, frozen, local)
+        if embed is not None:
+            sources.put_tokens(embed)
         n_units, n_targets = sources.n_units, sources.n_units + len(chosen.index)
         if 4 * n_targets * len(sources) > MAX_BYTES:
             raise UsageError(
@@ -92,4 +97,4 @@ def direct_effects(
         for i, h, p, label in zip(chosen.index, chosen.h, chosen.p, labels, strict=True)
     ]
     everything = (*nodes[:n_units], *logits)
-    return DirectEffects(run, local, tuple(nodes), everything, weight, reachable, explorer.closure_gap)
+    return DirectEffects(replaced, run, local, tuple(nodes), everything, weight, reachable, explorer.closure_gap)

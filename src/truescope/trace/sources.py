@@ -79,6 +79,12 @@ class Sources:
             activation, pre_activation = float(units.activation[row]), float(units.pre_activation[row])
         return Node(kind, layer, position, index, name, activation, pre_activation, score, 0.0, label)
 
+    def put_tokens(self, embed: Float[torch.Tensor, "pos d_model"]) -> None:
+        """Let the token columns stand for other embeddings than the prompt's."""
+        for leaf, runs in self._leaf_runs.items():
+            if leaf.name == TOKEN:
+                self._leaf_runs[leaf] = [_Run(run.start, embed) for run in runs]
+
     def _add(self, kind: NodeKind, layer: int, first: int, position: Any, index: Any = -1, name: str = "") -> int:
         n, start = len(position), self._n
         self._columns.append(

@@ -1,4 +1,4 @@
-"""What patching measures: a logit, or the difference of two."""
+"""What patching measures: a logit, or its difference from another or from the mean."""
 
 from __future__ import annotations
 
@@ -12,11 +12,15 @@ from truescope.core.errors import UsageError
 
 @dataclass(frozen=True)
 class LogitMetric:
-    """m = logit[answer] at ``position``, minus logit[other] where ``other`` is given; one number for each prompt."""
+    """m = logit[answer] at ``position``, minus logit[other] where ``other`` is given; one number for each prompt.
+
+    With ``demean`` it is logit[answer] minus the mean logit, which is what attribution graphs explain.
+    """
 
     answer: Int[torch.Tensor, " batch"]
     other: Int[torch.Tensor, " batch"] | None = None
     position: int = -1
+    demean: bool = False
 
     def __call__(self, logits: Float[torch.Tensor, "rows pos vocab"], rows: torch.Tensor | None = None) -> torch.Tensor:
         """The metric of each row of ``logits``; ``rows`` says which prompt a row belongs to, where not all in order.
@@ -25,7 +29,7 @@ class LogitMetric:
             UsageError: a token has no logit, or there are not as many answers as prompts.
         """
         at, n_vocab = logits[:, self.position], logits.shape[-1]
-        value = logits.new_zeros(len(logits))
+        value = -at.mean(-1) if self.demean else logits.new_zeros(len(logits))
         for sign, ids in ((1, self.answer), (-1, self.other)):
             if ids is None:
                 continue
