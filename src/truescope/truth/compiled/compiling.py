@@ -1,0 +1,80 @@
+"""`compile_program`: the whole way from a program to a model of which everything is known."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+from transformers import GPT2LMHeadModel, PreTrainedTokenizerFast
+
+from truescope.core.errors import UsageError
+from truescope.truth.compiled.derivation import true_graph
+from truescope.truth.compiled.directions import Directions
+from truescope.truth.compiled.graph import TrueGraph
+from truescope.truth.compiled.layout import Layout, lay_out
+from truescope.truth.compiled.program import Program
+from truescope.truth.compiled.weights import Norms, build, build_tokenizer
+
+
+@dataclass(frozen=True, eq=False)
+class Compiled:
+    """A program as a stock GPT-2 with relu neurons, and all that is known of it.
+
+    ``model`` and ``tokenizer`` go into `truescope.models.Model`; ``directions`` names the coordinates of the residual
+    stream, ``layout`` the heads and neurons.
+    """
+
+    program: Program
+    norms: Norms
+    model: GPT2LMHeadModel
+    tokenizer: PreTrainedTokenizerFast
+    directions: Directions
+    layout: Layout
+
+    @property
+    def name(self) -> str:
+        """The program's name and the variant."""
+        return f"{self.program.name}-{self.norms}"
+
+    def token_ids(self, tokens: Sequence[str]) -> Int[Tensor, " pos"]:
+        """Ids of tokens, ``<bos>`` among them.
+
+        Raises:
+            UsageError: a token is not in the vocabulary.
+        """
+        known = {token: i for i, token in enumerate(self.program.vocabulary)}
+        strange = [token for token in tokens if token not in known]
+        if strange:
+            raise UsageError(
+                f"program {self.program.name!r} has no token {strange[0]!r}", fix=f"it knows {' '.join(known)}"
+            )
+        return torch.tensor([known[token] for token in tokens])
+
+    @torch.no_grad()
+    def logits(self, prompts: Sequence[Sequence[str]]) -> Float[Tensor, "prompt pos vocab"]:
+        """The model's logits on prompts of one length."""
+        return self.model(torch.stack([self.token_ids(prompt) for prompt in prompts])).logits
+
+    def answers(self, prompts: Sequence[Sequence[str]]) -> list[list[str]]:
+        """The model's most probable token at each position from 1 on."""
+        best = self.logits(prompts)[:, 1:].argmax(-1)
+        return [[self.program.vocabulary[i] for i in row] for row in best.tolist()]
+
+    def truth(self, prompt_tokens: Sequence[str], targets: Sequence[str] | None = None) -> TrueGraph:
+        """What is true of the model on a prompt (``<bos>`` first); ``targets`` are by default the answer alone."""
+        return true_graph(self.layout, prompt_tokens, targets)
+
+
+def compile_program(program: Program, norms: Norms = "identity", *, decoys: bool = True) -> Compiled:
+    """Compile a program: places → parts → named directions → weights.
+
+    ``norms`` is "identity" (norm modules replaced by identities) or "balanced" (real LayerNorms, their denominators
+    constant). With ``decoys`` there are heads and neurons that read and are active, but are read by nothing.
+    In the manner of Tracr: Lindner et al., "Tracr: Compiled Transformers as a Laboratory for Interpretability", 2023.
+    """
+    layout = lay_out(program, decoys)
+    model, directions = build(layout, norms)
+    return Compiled(program, norms, model, build_tokenizer(layout), directions, layout)

@@ -1,0 +1,222 @@
+"""The truth about a prompt: which parts are active, and every edge between them, from the layout alone.
+
+No tensor and no tracer is used. What each direction holds at each position is kept as a sum over its sources (tokens,
+position embeddings, active neurons), and passed on layer by layer as the parts say: a head attends where its selection
+matches and copies, a neuron adds up what it reads. So a value edge is
+
+    source s → unit t:   a_s · Σ over directions (what s writes) · (share of attention, where carried) · (what t reads)
+
+with attention and norms held, as in a frozen graph, and the edges into a unit sum to its pre-activation. Choice edges
+are the terms of the scores: query source × key source → score of a head at a pair of positions.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from truescope.core.errors import UsageError, nearest
+from truescope.core.graphs import Node, NodeKind
+from truescope.truth.compiled.directions import BOS_DIRECTION
+from truescope.truth.compiled.graph import ChoiceEdge, TrueGraph, TrueNode, ValueEdge, with_paths
+from truescope.truth.compiled.interpreter import Column, attended, interpret
+from truescope.truth.compiled.layout import Layout
+from truescope.truth.compiled.parts import Head, Neuron
+
+NEGLIGIBLE = 1e-9
+# What graphs call the bias of GPT-2's joint projection to queries, keys and values.
+QUERY_BIAS = "attn_value_bias"
+
+
+def true_graph(layout: Layout, tokens: Sequence[str], targets: Sequence[str] | None = None) -> TrueGraph:
+    """The true graph of a prompt; ``targets`` are tokens whose logits are explained, by default the answer.
+
+    Raises:
+        UsageError: the tokens are no input of the program, or a target is no token of its vocabulary.
+    """
+    columns = interpret(layout.program, tokens)
+    answer = columns[layout.program.output][-1]
+    vocabulary = layout.program.vocabulary
+    chosen = list(targets) if targets is not None else [str(answer) if answer is not None else vocabulary[0]]
+    for target in chosen:
+        if target not in vocabulary:
+            raise UsageError(
+                f"{target!r} is no token of program {layout.program.name!r}", fix=nearest(target, vocabulary)
+            )
+    derivation = _Derivation(layout, tuple(tokens), columns)
+    for layer in range(layout.n_layers):
+        for head in layout.heads:
+            if head.layer == layer:
+                derivation.attend(head)
+        derivation.commit()
+        for neuron in layout.neurons:
+            if neuron.layer == layer:
+                derivation.fire(neuron)
+        derivation.commit()
+    return derivation.finish(chosen)
+
+
+@dataclass
+class _Held:
+    """What one source puts on one direction at one position, and the heads that carried it there."""
+
+    amount: float = 0.0
+    via: tuple[str, ...] = ()
+
+
+_Sources = dict[str, _Held]
+
+
+class _Derivation:
+    def __init__(self, layout: Layout, tokens: tuple[str, ...], columns: Mapping[str, Column]) -> None:
+        self.layout, self.tokens, self.columns = layout, tokens, columns
+        self.nodes: list[TrueNode] = []
+        self.values: list[ValueEdge] = []
+        self.choices: list[ChoiceEdge] = []
+        self.pre: dict[str, float] = {}
+        self.patterns: dict[tuple[str, int], float] = {}
+        self.held: list[dict[str, _Sources]] = [defaultdict(dict) for _ in tokens]
+        self.pending: list[tuple[int, str, str, _Held]] = []
+        vocabulary = layout.program.vocabulary
+        for position, token in enumerate(tokens):
+            entering = Node(NodeKind.TOKEN, -1, position, vocabulary.index(token))
+            self._enter(entering, f"tokens:{token}", layout.token_writes(token))
+            placed = Node(NodeKind.CONSTANT, -1, position, constant="pos_embed")
+            self._enter(placed, f"position:{position}", layout.position_writes(position))
+        self.commit()
+
+    def _enter(self, node: Node, name: str, writes: Mapping[str, float]) -> None:
+        self._node(node.id, node.kind, node.layer, node.index, node.position, name)
+        for to, amount in writes.items():
+            self.pending.append((node.position, to, node.id, _Held(amount)))
+
+    def _node(
+        self,
+        node_id: str,
+        kind: str,
+        layer: int,
+        index: int,
+        position: int,
+        name: str,
+        activation: float = 1.0,
+        decoy: bool = False,
+    ) -> None:
+        self.nodes.append(TrueNode(node_id, str(kind), layer, index, position, name, activation, decoy=decoy))
+
+    def commit(self) -> None:
+        """Let what the heads or the neurons of a layer wrote be read."""
+        for position, to, source, held in self.pending:
+            at = self.held[position][to].setdefault(source, _Held())
+            at.amount += held.amount
+            at.via = tuple(dict.fromkeys((*at.via, *held.via)))
+        self.pending.clear()
+
+    def attend(self, head: Head) -> None:
+        """One head at every position: its choice edges, its pattern, and what it carries."""
+        for q in range(len(self.tokens)):
+            head_id = f"head.{head.layer}.{head.index}.{q}"
+            keys = attended(head.select, head.tie, self.columns, q)
+            # A head that counts attends to <bos> beside what matches.
+            if any(source == BOS_DIRECTION for source, _, _ in head.moves) and keys != [0]:
+                keys = [0, *keys]
+            self._node(head_id, "head", head.layer, head.index, q, head.step, 1.0, head.decoy)
+            for k in range(q + 1):
+                self._choose(head, head_id, q, k, k in keys)
+            for k in keys:
+                self.patterns[head_id, k] = 1.0 / len(keys)
+                for source_direction, to, factor in head.moves:
+                    for source, held in self.held[k].get(source_direction, {}).items():
+                        moved = _Held(held.amount * factor / len(keys), (*held.via, head_id))
+                        self.pending.append((q, to, source, moved))
+
+    def _choose(self, head: Head, head_id: str, q: int, k: int, is_attended: bool) -> None:
+        """The terms of one score: (what feeds a coordinate of the query) × (what feeds the same one of the key)."""
+        query: dict[int, dict[str, float]] = defaultdict(lambda: defaultdict(float))
+        key: dict[int, dict[str, float]] = defaultdict(lambda: defaultdict(float))
+        for side, reads, position in ((query, head.query, q), (key, head.key, k)):
+            for name, coordinates in reads.items():
+                for source, held in self.held[position].get(name, {}).items():
+                    for j, coefficient in coordinates.items():
+                        side[j][source] += held.amount * coefficient
+        bias = Node(NodeKind.CONSTANT, head.layer, q, constant=QUERY_BIAS).id
+        for j, constant in head.query_bias.items():
+            query[j][bias] += constant
+        terms: dict[tuple[str, str], float] = defaultdict(float)
+        for j, sources in query.items():
+            for source, amount in sources.items():
+                for other, other_amount in key.get(j, {}).items():
+                    terms[source, other] += amount * other_amount
+        self.choices += [
+            ChoiceEdge(source, other, head_id, q, k, weight, is_attended)
+            for (source, other), weight in terms.items()
+            if abs(weight) > NEGLIGIBLE
+        ]
+
+    def fire(self, neuron: Neuron) -> None:
+        """One neuron at every position: where it is active, its node and the edges into it."""
+        for position in range(len(self.tokens)):
+            found = self._read(position, neuron.reads)
+            h = neuron.bias + sum(held.amount for held in found.values())
+            if h <= NEGLIGIBLE:
+                continue
+            unit = Node(NodeKind.UNIT, neuron.layer, position, neuron.index)
+            name = f"{neuron.step}[{neuron.row}]"
+            self._node(unit.id, unit.kind, neuron.layer, neuron.index, position, name, h, neuron.decoy)
+            self.pre[unit.id] = h
+            self._edges(found, unit.id)
+            if neuron.bias:
+                bias = Node(NodeKind.CONSTANT, neuron.layer, position, constant="encoder_bias")
+                self._constant(bias)
+                self.values.append(ValueEdge(bias.id, unit.id, neuron.bias))
+            for to, factor in neuron.writes.items():
+                self.pending.append((position, to, unit.id, _Held(h * factor)))
+
+    def _constant(self, node: Node) -> None:
+        if all(known.id != node.id for known in self.nodes):
+            self._node(node.id, node.kind, node.layer, node.index, node.position, node.constant)
+
+    def _read(self, position: int, reads: Mapping[str, float]) -> _Sources:
+        """What a reader of several directions gets from each source."""
+        found: _Sources = {}
+        for name, coefficient in reads.items():
+            for source, held in self.held[position].get(name, {}).items():
+                at = found.setdefault(source, _Held())
+                at.amount += coefficient * held.amount
+                at.via = tuple(dict.fromkeys((*at.via, *held.via)))
+        return found
+
+    def _edges(self, found: _Sources, target: str) -> None:
+        for source, held in found.items():
+            if abs(held.amount) > NEGLIGIBLE:
+                self.values.append(ValueEdge(source, target, held.amount, held.via))
+
+    def finish(self, chosen: list[str]) -> TrueGraph:
+        """The logits (less the mean over the vocabulary), and what lies on a path to them."""
+        vocabulary, last = self.layout.program.vocabulary, len(self.tokens) - 1
+        mean: dict[str, float] = defaultdict(float)
+        for token in vocabulary:
+            for name, coefficient in self.layout.logit_reads(token).items():
+                mean[name] += coefficient / len(vocabulary)
+        targets = []
+        for token in chosen:
+            node = Node(NodeKind.LOGIT, self.layout.n_layers, last, vocabulary.index(token))
+            own = self.layout.logit_reads(token)
+            reads = {name: own.get(name, 0.0) - mean[name] for name in {**own, **mean}}
+            found = self._read(last, reads)
+            h = sum(held.amount for held in found.values())
+            self._node(node.id, node.kind, node.layer, node.index, last, token, h)
+            self.pre[node.id] = h
+            self._edges(found, node.id)
+            targets.append(node.id)
+        return with_paths(
+            TrueGraph(
+                self.tokens,
+                tuple(targets),
+                tuple(self.nodes),
+                tuple(self.values),
+                tuple(self.choices),
+                self.pre,
+                self.patterns,
+            )
+        )
