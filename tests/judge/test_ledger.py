@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import json
 import os
 import subprocess
@@ -14,16 +13,18 @@ import pytest
 
 from truescope.core.claims import Claim, ControlPlan, ControlResult, EvidenceLevel, Prediction, Score, Status, Verdict
 from truescope.core.errors import ClaimError, StoreError
+from truescope.core.evidence import ClaimType
 from truescope.judge import Ledger
 
 CLAIM = Claim(
     text="the group is needed",
-    predictions=(Prediction("exact", "<=", 0.6),),
+    predictions=(Prediction("exact", "<=", 0.6), Prediction("within_5", ">=", 0.9)),
     control=ControlPlan("random groups", ("layer",), 100, 0),
     target={"features": ["0/1"]},
     population={"n": 5000},
+    type=ClaimType.NECESSITY,
 )
-SCORES = (Score("exact", 0.47, 0.45, 0.49, 5000),)
+SCORES = (Score("exact", 0.47, 0.45, 0.49, 5000), Score("within_5", 0.99, 0.98, 1.0, 5000))
 VERDICT = Verdict(
     CLAIM,
     Status.HELD,
@@ -31,6 +32,7 @@ VERDICT = Verdict(
     SCORES,
     (ControlResult("random groups", 100, 0, SCORES),),
     facts={"n_units": 1},
+    collateral=("within_5",),
 )
 
 
@@ -45,7 +47,8 @@ def test_what_is_written_is_read_in_order(ledger: Ledger):
     judged = ledger.append(VERDICT, {"run": "abc"})
     assert Ledger(ledger.path).entries() == [stated, judged]
     assert [entry.kind for entry in ledger.entries()] == ["claim", "verdict"]
-    assert stated.claim_id == judged.claim_id == CLAIM.id and stated.provenance == {"seed": 3}
+    assert stated.claim_id == judged.claim_id == CLAIM.id and stated.provenance["seed"] == 3
+    assert stated.provenance["versions"]["truescope"]
     assert stated.body["text"] == CLAIM.text and judged.body["status"] == "held"
     assert judged.body["scores"][0]["value"] == 0.47 and judged.body["facts"] == {"n_units": 1}
     assert ledger.state(CLAIM) == stated and len(ledger.entries()) == 2
@@ -120,19 +123,17 @@ def test_a_place_that_cannot_be_written_is_said(tmp_path: Path):
 
 
 WRITER = """
-import importlib.util, sys
-spec = importlib.util.spec_from_file_location("ledger", sys.argv[1])  # alone: the whole room would load torch
-sys.modules["ledger"] = ledger = importlib.util.module_from_spec(spec)
-spec.loader.exec_module(ledger)
+import sys
 from truescope.core.claims import Claim, ControlPlan
+from truescope.judge import Ledger
 for i in range(30):
-    claim = Claim(f"{sys.argv[3]} {i}", (), ControlPlan("c", (), 1, 0), {}, {})
-    ledger.Ledger(sys.argv[2]).state(claim)
+    claim = Claim(f"{sys.argv[2]} {i}", (), ControlPlan("c", (), 1, 0), {}, {})
+    Ledger(sys.argv[1]).state(claim)
 """
 
 
 def test_two_processes_append_to_one_ledger(ledger: Ledger):
-    command = [sys.executable, "-c", WRITER, inspect.getfile(Ledger), str(ledger.path)]
+    command = [sys.executable, "-c", WRITER, str(ledger.path)]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
     processes = [subprocess.Popen([*command, name], env=environment) for name in ("one", "two")]
     assert [process.wait(timeout=120) for process in processes] == [0, 0]

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from truescope.core.claims import ControlResult, EvidenceLevel, Prediction, Score, Status
+from truescope.core.claims import ControlResult, DosePoint, EvidenceLevel, Prediction, Score, Status
 from truescope.core.errors import ClaimError
 from truescope.judge import (
     SCORES,
@@ -24,6 +24,10 @@ NEAR, LOST = Prediction("within_5", ">=", 0.99), Prediction("exact", "<=", 0.6)
 
 def score(name: str, value: float, half: float = 0.001) -> Score:
     return Score(name, value, value - half, value + half, 5000)
+
+
+def doses() -> list[DosePoint]:
+    return [DosePoint(dose, score("within_5", value)) for dose, value in ((0.5, 0.2), (1.0, 0.6), (2.0, 0.9))]
 
 
 def controls(n_won: int = 0) -> ControlResult:
@@ -80,7 +84,9 @@ def test_evidence_levels():
     assert evidence_level(Status.HELD, "suppress", both, weak) is EvidenceLevel.E1
     assert evidence_level(Status.HELD, "suppress", [LOST], strong) is EvidenceLevel.E1  # no collateral named
     assert evidence_level(Status.HELD, "suppress", [NEAR], {}) is EvidenceLevel.E1  # no effect named
-    assert evidence_level(Status.HELD, "induce", [NEAR], {}) is EvidenceLevel.E3
+    assert evidence_level(Status.HELD, "induce", [NEAR], strong, doses()) is EvidenceLevel.E3
+    assert evidence_level(Status.HELD, "induce", [NEAR], strong) is EvidenceLevel.E1  # at one dose only
+    assert evidence_level(Status.HELD, "induce", [NEAR], weak, doses()) is EvidenceLevel.E1
     assert evidence_level(Status.HELD, "observe", both, {}) is EvidenceLevel.E1
     for status in (Status.FAILED, Status.UNDECIDED):
         assert evidence_level(status, "suppress", both, strong) is EvidenceLevel.E1

@@ -1,17 +1,19 @@
 """The nouns, their ids and the error tree. Importing this room imports neither torch nor numpy.
 
-Read in this order: `errors`, `ids`, `sites`, `interventions`, `dictionaries`, `features`, `graphs`, `claims`, `render`.
+Read in this order: `errors`, `ids`, `sites`, `interventions`, `dictionaries`, `features`, `graphs`, `evidence`,
+`claims`, `wording`, `render`.
 """
 
 from truescope.core.claims import (
     Claim,
     ControlPlan,
     ControlResult,
-    EvidenceLevel,
+    DosePoint,
     Prediction,
     Score,
     Status,
     Verdict,
+    claim_type,
 )
 from truescope.core.dictionaries import Dictionary
 from truescope.core.errors import (
@@ -30,28 +32,35 @@ from truescope.core.errors import (
     UsageError,
     nearest,
 )
+from truescope.core.evidence import MIN_DOSES, ClaimType, ControlKind, EvidenceLevel, lacking
 from truescope.core.features import Evidence, Example, Feature
 from truescope.core.graphs import Graph, Node, NodeKind
 from truescope.core.ids import canonical_json, content_id
 from truescope.core.interventions import EDIT_KINDS, EditKind, Intervention
 from truescope.core.sites import GLOBAL_KINDS, LAYER_KINDS, Site
+from truescope.core.wording import Finding, lint, sentence
 
 __all__ = [
     "EDIT_KINDS",
     "GLOBAL_KINDS",
     "LAYER_KINDS",
+    "MIN_DOSES",
     "Claim",
     "ClaimError",
+    "ClaimType",
+    "ControlKind",
     "ControlPlan",
     "ControlResult",
     "Dictionary",
     "DictionaryError",
+    "DosePoint",
     "EditKind",
     "Evidence",
     "EvidenceLevel",
     "Example",
     "FamilyError",
     "Feature",
+    "Finding",
     "Graph",
     "GraphError",
     "Intervention",
@@ -72,6 +81,10 @@ __all__ = [
     "UsageError",
     "Verdict",
     "canonical_json",
+    "claim_type",
     "content_id",
+    "lacking",
+    "lint",
     "nearest",
+    "sentence",
 ]

@@ -1,13 +1,15 @@
 """The judge: claims tested by intervening on the model, with controls.
 
 Read in this order: `answers` (what is scored), `controls` (what a group must beat), `suppression` (the run), `verdicts`
-(the answer), `statements` (the claims about addition), `ledger` (what is kept). Beside it: `axioms`, and `faithfulness`
-(graphs against a mechanism that is known).
+(the answer), `statements` (the claims about addition), `ledger` (what is kept), `records` (how it is read), and
+`conflicts`. Beside it: `axioms/` (what every explanation is held to), and `faithfulness` (graphs against a mechanism
+that is known).
 """
 
 from __future__ import annotations
 
 from truescope.judge.answers import SCORES, NumberTask, token_numbers
+from truescope.judge.conflicts import Conflict, conflicts_of, find_conflicts
 from truescope.judge.controls import MATCHED_ON, Controls, draw_controls
 from truescope.judge.faithfulness import (
     Hops,
@@ -18,7 +20,17 @@ from truescope.judge.faithfulness import (
     retrieval,
     sign_agreement,
 )
-from truescope.judge.ledger import Entry, Ledger
+from truescope.judge.ledger import Ledger
+from truescope.judge.records import (
+    STATED,
+    ClaimRecord,
+    Entry,
+    check_words,
+    find_record,
+    object_key,
+    read_records,
+    select_records,
+)
 from truescope.judge.statements import Statement
 from truescope.judge.suppression import (
     NEURONS,
@@ -30,12 +42,15 @@ from truescope.judge.suppression import (
     suppression_edits,
     values_hash,
 )
-from truescope.judge.verdicts import control_result, decide, evidence_level, meets, share_as_strong
+from truescope.judge.verdicts import collateral, control_result, decide, evidence_level, meets, share_as_strong
 
 __all__ = [
     "MATCHED_ON",
     "NEURONS",
     "SCORES",
+    "STATED",
+    "ClaimRecord",
+    "Conflict",
     "Controls",
     "Entry",
     "Hops",
@@ -44,7 +59,10 @@ __all__ = [
     "Progress",
     "Retrieval",
     "Statement",
+    "check_words",
     "claimed_features",
+    "collateral",
+    "conflicts_of",
     "control_result",
     "control_sample",
     "decide",
@@ -52,11 +70,16 @@ __all__ = [
     "edge_outranking",
     "edited_answers",
     "evidence_level",
+    "find_conflicts",
+    "find_record",
     "hops",
     "judge_suppression",
     "meets",
+    "object_key",
     "path_recall",
+    "read_records",
     "retrieval",
+    "select_records",
     "share_as_strong",
     "sign_agreement",
     "suppression_edits",

@@ -6,7 +6,7 @@ import json
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -14,6 +14,8 @@ from typing import Any, BinaryIO
 from truescope.core.claims import Claim, Verdict
 from truescope.core.errors import ClaimError, StoreError
 from truescope.core.ids import canonical_json, content_id
+from truescope.judge.records import Entry, check_grounds, check_words, read_records
+from truescope.store import commit, versions
 
 try:
     import fcntl
@@ -21,27 +23,6 @@ except ImportError:  # no file locks on this system: one process at a time
     fcntl = None
 
 _FIRST = "0" * 16
-
-
-@dataclass(frozen=True)
-class Entry:
-    """One line: a claim as it was stated (``kind`` "claim"), or the verdict on it ("verdict").
-
-    ``body`` is the claim's fields, or the verdict's `to_json` without what the claim's line already says. ``id`` is the
-    hash of the line's content and of ``previous``, the id of the line before: nothing before it can be changed unseen.
-    """
-
-    kind: str
-    claim_id: str
-    body: dict[str, Any]
-    provenance: dict[str, Any]
-    at: str
-    previous: str
-
-    @property
-    def id(self) -> str:
-        """The hash of everything in the line."""
-        return content_id(asdict(self))
 
 
 class Ledger:
@@ -59,20 +40,23 @@ class Ledger:
         """Write a claim down before it is run; one that stands already is given back as it stands.
 
         Raises:
+            ClaimError: its words say more than a claim of its type can ever show.
             StoreError: the file is damaged or cannot be written.
         """
+        check_words(claim)
         with self._open() as file:
             entries = self._read(file)
             for entry in entries:
                 if entry.kind == "claim" and entry.claim_id == claim.id:
                     return entry
-            return self._write(file, entries, "claim", claim.id, asdict(claim), provenance)
+            return self._write(file, entries, "claim", claim.id, claim.to_json(), provenance)
 
     def append(self, verdict: Verdict, provenance: dict[str, Any] | None = None) -> Entry:
         """Write the verdict on a claim that was stated before.
 
         Raises:
-            ClaimError: the claim was not stated, or is not the one that was.
+            ClaimError: the claim was not stated, or is not the one that was; or a mechanism rests on entries that are
+                not there, did not hold, or are about something else.
             StoreError: the file is damaged or cannot be written.
         """
         claim = verdict.claim
@@ -84,6 +68,7 @@ class Ledger:
                     why=f"no line before has its id {claim.id}: it was never written down, or has changed since",
                     fix="call Ledger.state(claim) before the run, and judge that claim",
                 )
+            check_grounds(verdict, read_records(entries))
             body = {k: v for k, v in verdict.to_json().items() if k not in ("id", "target", "population")}
             return self._write(file, entries, "verdict", claim.id, body, provenance)
 
@@ -136,10 +121,10 @@ class Ledger:
             raise StoreError(
                 f"line {number} of the ledger {self.path} is damaged", why=f"{type(error).__name__}: {error}"
             ) from error
-        if entry.kind == "claim" and content_id(entry.body) != entry.claim_id:
+        if entry.kind == "claim" and (now := content_id(entry.statement)) != entry.claim_id:
             raise ClaimError(
                 f"the claim in line {number} of the ledger {self.path} was changed after it was stated",
-                why=f"it was stated as {entry.claim_id}, its content now is {content_id(entry.body)}",
+                why=f"it was stated as {entry.claim_id}, its content now is {now}",
                 fix="a changed claim is another claim: state it anew",
             )
         if entry.id != stated_id or entry.previous != previous:
@@ -160,7 +145,8 @@ class Ledger:
         provenance: dict[str, Any] | None,
     ) -> Entry:
         # Through JSON and back, so that an entry given back equals the one that is read later.
-        plain = json.loads(canonical_json({"body": body, "provenance": provenance or {}}))
+        made_by = {"versions": versions(), "commit": commit()} | (provenance or {})
+        plain = json.loads(canonical_json({"body": body, "provenance": made_by}))
         at = datetime.now(UTC).isoformat(timespec="seconds")
         previous = entries[-1].id if entries else _FIRST
         entry = Entry(kind, claim_id, plain["body"], plain["provenance"], at, previous)

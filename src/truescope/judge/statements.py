@@ -7,11 +7,37 @@ from dataclasses import dataclass
 from typing import Any
 
 from truescope.core.claims import Claim, ControlPlan, Prediction
+from truescope.core.evidence import ClaimType
 from truescope.core.features import Feature
 from truescope.judge.answers import NumberTask
 from truescope.judge.controls import MATCHED_ON, check_units
 from truescope.judge.suppression import MIN_CONTROLS, MIN_SAMPLE, NEURONS, values_hash
 from truescope.statistics import UnitStatistics
+
+METRIC = "shares of prompts by the most probable next token; error is the mean distance of the answered number"
+
+ASSUMPTIONS = (
+    "the last position is where the group acts",
+    "a unit's mean over the grouping half is a neutral value",
+)
+
+THREATS = (
+    "several means at once may lie off the model's usual activations",
+    "another part of the model may take over what was taken away",
+)
+
+OBJECTS = {
+    "exact": "the exact answer",
+    "within_5": "an answer within 5 of the right one",
+    "units_digit": "the units digit of the answer",
+    "error": "a small error",
+}
+"""What an effect on each score is an effect on, in words."""
+
+
+def _object_of(predictions: Sequence[Prediction]) -> str:
+    effects = [OBJECTS.get(p.score, p.score) for p in predictions if p.relation == "<="]
+    return " and ".join(effects) or "nothing that is lost"
 
 
 @dataclass(frozen=True)
@@ -46,7 +72,16 @@ class Statement:
             text=text,
             predictions=tuple(predictions),
             control=ControlPlan("random groups", MATCHED_ON, self.n_controls, self.control_seed),
+            type=ClaimType.NECESSITY,
+            metric=METRIC,
+            correction="none: each claim is one test, decided by its intervals and by its own controls",
+            seeds={"split": self.split_seed, "controls": self.control_seed, "bootstrap": self.control_seed},
+            assumptions=ASSUMPTIONS,
+            threats=THREATS,
+            scope=("in-distribution", "single model"),
             target={
+                "subject": f"the group “{group}”",
+                "object": _object_of(predictions),
                 "model_hash": self.model_hash,
                 "dictionary": self.dictionary,
                 "group": group,

@@ -22,7 +22,7 @@ from truescope.core.interventions import Intervention
 from truescope.core.sites import Site
 from truescope.judge.answers import NumberTask
 from truescope.judge.controls import MATCHED_ON, Controls, check_units, draw_controls
-from truescope.judge.verdicts import control_result, decide, evidence_level, share_as_strong
+from truescope.judge.verdicts import collateral, control_result, decide, evidence_level, share_as_strong
 from truescope.models import Model
 from truescope.statistics import UnitStatistics
 
@@ -204,7 +204,17 @@ def _verdict(
     status, reasons = decide(claim.predictions, scores, [result])
     as_strong = share_as_strong(claim.predictions, facts["on_control_sample"], runs)
     level = evidence_level(status, "suppress", claim.predictions, as_strong)
-    return Verdict(claim, status, level, scores, (result,), reasons, facts | {"controls_as_strong": as_strong})
+    return Verdict(
+        claim,
+        status,
+        level,
+        scores,
+        (result,),
+        reasons,
+        facts | {"controls_as_strong": as_strong},
+        collateral=collateral(claim.predictions),
+        p_values=as_strong,
+    )
 
 
 def _facts(claim: Claim, units: UnitStatistics, controls: Controls) -> dict[str, Any]:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Literal
 
-from truescope.core.claims import ControlResult, EvidenceLevel, Prediction, Score, Status
+from truescope.core.claims import ControlResult, DosePoint, Prediction, Score, Status
 from truescope.core.errors import ClaimError, nearest
+from truescope.core.evidence import EvidenceLevel, follows_dose
 
 Operation = Literal["observe", "suppress", "induce"]
 """What was done to the model: nothing; units taken away (set to zero or their mean); units added or clamped up."""
@@ -80,14 +81,27 @@ def decide(
 
 
 def share_as_strong(
-    predictions: Iterable[Prediction], group: Mapping[str, float], drawn: Sequence[Mapping[str, float]]
+    predictions: Iterable[Prediction],
+    group: Mapping[str, float],
+    drawn: Sequence[Mapping[str, float]],
+    *,
+    effect: Literal["<=", ">="] = "<=",
 ) -> dict[str, float]:
-    """For each predicted effect ("<="), (b + 1) / (m + 1), where b of m controls have a score as low as the group's."""
+    """For each predicted effect, (b + 1) / (m + 1), where b of m controls have a score as extreme as the group's.
+
+    What is taken away lowers a score ("<="), what is added raises one (">=").
+    """
+    sign = 1.0 if effect == "<=" else -1.0
     return {
-        p.score: (sum(control[p.score] <= group[p.score] for control in drawn) + 1) / (len(drawn) + 1)
+        p.score: (sum(sign * control[p.score] <= sign * group[p.score] for control in drawn) + 1) / (len(drawn) + 1)
         for p in predictions
-        if p.relation == "<="
+        if p.relation == effect
     }
+
+
+def collateral(predictions: Iterable[Prediction]) -> tuple[str, ...]:
+    """The scores that a suppression's claim says are kept (">="): what else changed, and had to be measured."""
+    return tuple(p.score for p in predictions if p.relation == ">=")
 
 
 def evidence_level(
@@ -95,25 +109,27 @@ def evidence_level(
     operation: Operation,
     predictions: Sequence[Prediction],
     as_strong: Mapping[str, float],
+    dose_response: Sequence[DosePoint] = (),
 ) -> EvidenceLevel:
     """How much an entry may say, from what was run and how it ended.
 
     - E0: nothing could be tested.
     - E1: measured on cases held out from the grouping, with intervals and controls, but the intervention did not hold,
       or nothing was intervened on: only association is left.
-    - E3: it held, and units that were added or clamped had an effect that matched random groups have not.
+    - E3: it held, units that were added or clamped had an effect (">=") that matched random groups have not
+      (`MAX_P`), and the effect was measured at several doses and follows them.
     - E4: it held, units that were taken away had an effect ("<=") that matched random groups have not
       (`MAX_P`), and what the claim says is kept (">="), the collateral, was kept.
 
-    A suppression whose claim names no effect or no collateral stays at E1: it says less than necessity. E2 (probes) and
-    E5 (mediation) are never given here.
+    A suppression whose claim names no effect or no collateral stays at E1, and so does an induction without its
+    dose-response: they say less than necessity and sufficiency. E2 (probes) and E5 (mediation) are never given here.
     """
     if status is Status.NOT_TESTABLE:
         return EvidenceLevel.E0
-    relations = {p.relation for p in predictions}
-    beaten = bool(as_strong) and all(p <= MAX_P for p in as_strong.values())
-    if status is Status.HELD and operation == "suppress" and relations == {">=", "<="} and beaten:
+    if status is not Status.HELD or not as_strong or max(as_strong.values()) > MAX_P:
+        return EvidenceLevel.E1
+    if operation == "suppress" and {p.relation for p in predictions} == {">=", "<="}:
         return EvidenceLevel.E4
-    if status is Status.HELD and operation == "induce":
+    if operation == "induce" and follows_dose(dose_response):
         return EvidenceLevel.E3
     return EvidenceLevel.E1
