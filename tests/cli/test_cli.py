@@ -8,25 +8,54 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from cyclopts import App
 
-from truescope.cli.main import COMMANDS, main
+from truescope.cli.main import COMMANDS, build_app, main
 
-HEAVY = ("torch", "numpy", "jaxtyping", "transformers", "scipy")
+HEAVY = ("torch", "numpy", "jaxtyping", "transformers", "scipy", "pandas", "sklearn", "matplotlib")
+SOURCE = Path(sys.modules["truescope"].__file__ or "").parents[1]
+HELP = """
+import sys, time
+from truescope.cli.main import main
+assert main(sys.argv[1:]) == 0
+seconds = time.process_time()
+print(seconds, *[name for name in {heavy} if name in sys.modules], file=sys.stderr)
+"""
 
 
-@pytest.mark.parametrize("command", ["", *COMMANDS])
-def test_help_loads_nothing_heavy(command: str) -> None:
-    code = (
-        "import sys; from truescope.cli.main import main; main(sys.argv[1:]);"
-        f"print([m for m in {HEAVY} if m in sys.modules], file=sys.stderr)"
-    )
-    words = [command, "--help"] if command else ["--help"]
-    done = subprocess.run([sys.executable, "-c", code, *words], capture_output=True, text=True, check=True)
-    assert done.stderr.strip() == "[]"
-    assert "Usage: truescope" in done.stdout
+def commands(app: App, above: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
+    """The words of every command the app has, however deep; the app itself is ()."""
+    yield above
+    for name in app:
+        if not name.startswith("-"):
+            yield from commands(app[name], (*above, name))
+
+
+COMMAND_WORDS = list(commands(build_app()))
+
+
+def test_every_command_is_known_here() -> None:
+    assert {(name,) for name in COMMANDS} <= set(COMMAND_WORDS)
+
+
+@pytest.mark.parametrize("words", COMMAND_WORDS, ids=lambda words: " ".join(words) or "truescope")
+def test_help_loads_nothing_heavy_and_answers_at_once(words: tuple[str, ...]) -> None:
+    call = [sys.executable, "-c", HELP.format(heavy=HEAVY), *words, "--help"]
+    environment = os.environ | {"PYTHONPATH": str(SOURCE)}
+    best = 1.0
+    for _ in range(3):
+        done = subprocess.run(call, env=environment, capture_output=True, text=True, check=True)
+        seconds, *loaded = done.stderr.split()
+        assert loaded == [] and f"Usage: {' '.join(('truescope', *words))}" in done.stdout
+        # Its own processor time, Python's start included: what else the machine does is not its fault.
+        best = min(best, float(seconds))
+        if best < 0.3:
+            break
+    assert best < 0.3
 
 
 @pytest.mark.parametrize(
@@ -81,7 +110,7 @@ def test_ctrl_c_ends_with_130_and_keeps_what_was_finished(tmp_path: Path) -> Non
     command = [sys.executable, "-m", "truescope", "demo", "--json"]
     running = subprocess.Popen(
         command,
-        env=os.environ | {"TRUESCOPE_HOME": str(home), "OMP_NUM_THREADS": "1"},
+        env=os.environ | {"TRUESCOPE_HOME": str(home), "OMP_NUM_THREADS": "1", "PYTHONPATH": str(SOURCE)},
         stderr=subprocess.PIPE,
         text=True,
     )

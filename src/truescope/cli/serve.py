@@ -25,5 +25,4 @@ def serve(
     if shown.json:
         print_json({"runs": list_runs()})
         return 0
-    show_page(find_page(run), shown)
-    return 0
+    return show_page(find_page(run), shown)

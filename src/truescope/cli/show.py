@@ -24,12 +24,11 @@ def show(report: Any, watcher: TerminalWatcher, shown: Shown, *, strict: bool = 
         print_claims(claims)
     else:
         print_top_logits(summary["top_logits"])
-    show_page(report.folder, shown)
-    return status
+    return show_page(report.folder, shown) or status
 
 
-def show_page(folder: Path, shown: Shown) -> None:
-    """Serve the run's page until Ctrl-C; on no terminal, write it into one file and print where."""
+def show_page(folder: Path, shown: Shown) -> int:
+    """Serve the run's page until Ctrl-C (status 130); on no terminal, write it into one file and print where."""
     from truescope.web import FolderSource, self_contained, serve
 
     if not sys.stdout.isatty():
@@ -39,9 +38,14 @@ def show_page(folder: Path, shown: Shown) -> None:
         page = folder / "page.html"
         write_atomic(page, self_contained(source.view(), source.units).encode())
         print(f"\nthe page: {page.resolve().as_uri()}")
-        return
+        return 0
 
     def say(url: str) -> None:
         print(f"\nthe page: {url}   (Ctrl-C stops the server)", flush=True)
 
-    serve(folder, port=shown.port, open_browser=not shown.no_browser, on_ready=say)
+    try:
+        serve(folder, port=shown.port, open_browser=not shown.no_browser, on_ready=say)
+    except KeyboardInterrupt:
+        print(f"\ntruescope: stopped; `truescope serve {folder.name}` shows the page again", file=sys.stderr)
+        return 130
+    return 0

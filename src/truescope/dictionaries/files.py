@@ -128,7 +128,8 @@ def _read_record(folder: Path) -> dict[str, Any]:
     path = folder / RECORD
     if not path.is_file():
         inner = sorted(child.parent.name for child in folder.glob(f"*/{RECORD}")) if folder.is_dir() else []
-        siblings = [p.name for p in folder.parent.iterdir() if p.is_dir()] if folder.parent.is_dir() else []
+        beside = folder.parent.iterdir() if folder.parent.is_dir() else ()
+        siblings = [p.name for p in beside if p.is_dir() and p.name != folder.name]
         here = f"it has no {RECORD}" if folder.exists() else "there is nothing of that name"
         fix = f"name a folder in it: {', '.join(inner[:5])}" if inner else nearest(folder.name, siblings)
         raise DictionaryError(

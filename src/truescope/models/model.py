@@ -141,7 +141,7 @@ class Model:
             raise PromptError(
                 f"{self.name!r} has no tokenizer, so it cannot read text",
                 why=self._no_tokenizer,
-                fix="hand in token ids, or Model(…, tokenizer=…)",
+                fix="put its tokenizer.json beside the weights; in Python, hand in token ids or Model(…, tokenizer=…)",
             )
         return text.encode(self.tokenizer, prompt, self.context).to(self.device)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ import torch
 from jaxtyping import Int
 
 from truescope.activations import read_texts
-from truescope.core.errors import PromptError
+from truescope.core.errors import PromptError, UsageError
 from truescope.core.graphs import Graph
 from truescope.core.progress import Watcher
 from truescope.dictionaries import Dictionary
@@ -95,6 +96,9 @@ def trace(
         "edge_threshold": edge_threshold,
         "max_units": max_units,
     }
+    for name, value in settings.items():
+        if isinstance(value, float) and not isfinite(value):
+            raise UsageError(f"{name} is {value}", fix="give a number")
     inputs = {"prompt": prompt, "model_hash": model.hash, "dictionary": dictionary_id(loaded), "settings": settings}
     inputs |= {"text_hash": file_hash(Path(text).expanduser()) if text is not None else None}
     run = (store or Store.open()).run("trace", inputs | {"code": code_hash(__name__)})

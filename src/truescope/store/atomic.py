@@ -121,7 +121,11 @@ def explain(error: OSError, path: Path, needed: int | None) -> StoreError:
             why=f"{error.strerror} ({path.parent})",
             fix="make the folder writable, or name another store with TRUESCOPE_HOME",
         )
-    return StoreError(f"cannot write {path}", why=str(error), fix="what was finished is kept; give the command again")
+    return StoreError(
+        f"cannot write {path}",
+        why=error.strerror or str(error),
+        fix="what was finished is kept: see to the folder, or name another store with TRUESCOPE_HOME",
+    )
 
 
 def _temporary_name(path: Path) -> Path:

@@ -57,30 +57,38 @@ def check_json(value: Any, where: str) -> None:
     Keys are strings (JSON would turn 1 into "1", and two records would share one id), numbers are finite, text is
     Unicode. Tuples count as lists.
     """
-    if value is None or isinstance(value, bool | int):
-        return
-    if isinstance(value, float):
-        if not math.isfinite(value):
+    waiting = [(value, where)]
+    while waiting:
+        value, where = waiting.pop()
+        if isinstance(value, dict):
+            for key, item in value.items():
+                if not isinstance(key, str):
+                    raise StoreError(f"{where} has the key {key!r}", why="JSON keys are text", fix=f"use {str(key)!r}")
+                if not key.isascii():
+                    _check_text(key, f"a key of {where}")
+                waiting.append((item, f"{where}.{key}"))
+        elif isinstance(value, list | tuple):
+            waiting += [(item, f"{where}[{place}]") for place, item in enumerate(value)]
+        elif isinstance(value, str):
+            # Only a lone surrogate is no Unicode: text that is ASCII, as most is, need not be tried.
+            if not value.isascii():
+                _check_text(value, where)
+        elif isinstance(value, float) and not math.isfinite(value):
             raise StoreError(
                 f"{where} is {value}", why="JSON has no NaN and no infinity", fix="store None for no value"
             )
-    elif isinstance(value, str):
-        try:
-            value.encode()
-        except UnicodeEncodeError as error:
-            raise StoreError(f"{where} is no Unicode text", why=str(error), fix="decode it as UTF-8 first") from error
-    elif isinstance(value, dict):
-        for key, item in value.items():
-            if not isinstance(key, str):
-                raise StoreError(f"{where} has the key {key!r}", why="JSON keys are text", fix=f"use {str(key)!r}")
-            check_json(key, f"a key of {where}")
-            check_json(item, f"{where}.{key}")
-    elif isinstance(value, list | tuple):
-        for place, item in enumerate(value):
-            check_json(item, f"{where}[{place}]")
-    else:
-        name = type(value).__name__
-        raise StoreError(f"{where} is a {name}", why="JSON cannot hold it", fix="turn it into text, numbers or a list")
+        elif not (value is None or isinstance(value, bool | int | float)):
+            name = type(value).__name__
+            raise StoreError(
+                f"{where} is a {name}", why="JSON cannot hold it", fix="turn it into text, numbers or a list"
+            )
+
+
+def _check_text(text: str, where: str) -> None:
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise StoreError(f"{where} is no Unicode text", why=str(error), fix="decode it as UTF-8 first") from error
 
 
 def _append(handle: int, line: bytes, whole: int) -> None:

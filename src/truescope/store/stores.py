@@ -71,7 +71,7 @@ class Store:
             raise StoreError(
                 f"no run begins with {prefix!r}",
                 why=f"{self.path} has {len(folders)} runs",
-                fix=near or "list the runs",
+                fix=near or "`truescope serve --json` lists the runs",
             )
         if len(found) > 1:
             shown = ", ".join(f"{name} ({folders[name].parent.name})" for name in found[:8])
