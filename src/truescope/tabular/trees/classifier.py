@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Mapping
+import copy
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, cast, no_type_check
 
@@ -12,30 +12,23 @@ import pandas as pd
 from jaxtyping import Float, Shaped
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils import check_random_state
-from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import (
-    _check_sample_weight,
-    check_consistent_length,
-    check_is_fitted,
-    column_or_1d,
-    validate_data,
-)
+from sklearn.utils.validation import check_is_fitted, validate_data
 
 from truescope.core.errors import TableError
-from truescope.tabular.trees.cues import Columns, Cue, columns_of, encode
-from truescope.tabular.trees.growing import Fan, Plan, fifteen_digits
+from truescope.tabular.trees.cases import Cases, read_target, read_weights, refuse_target_among_cues
+from truescope.tabular.trees.cues import Columns, columns_of, encode
+from truescope.tabular.trees.edits import edit
+from truescope.tabular.trees.growing import Fan, Plan, with_text_thresholds
 from truescope.tabular.trees.labels import as_positive, positive_class, two_classes
+from truescope.tabular.trees.records import estimator_record, restore_estimator
+from truescope.tabular.trees.reports import cue_table, level_table, tree_table, warn_of_odd_cues
 from truescope.tabular.trees.scoring import leaf_numbers, score
-from truescope.tabular.trees.settings import Goals, check_settings
-from truescope.tabular.trees.statistics import OutcomeCosts
-from truescope.tabular.trees.thresholds import Rules, Split
-from truescope.tabular.trees.tree import Exits, FastFrugalTree, Node
+from truescope.tabular.trees.settings import check_cue_names, check_settings
+from truescope.tabular.trees.thresholds import Rules
+from truescope.tabular.trees.tree import Exits, FastFrugalTree
+from truescope.tabular.trees.words import from_words, to_words
 
 _ABOVE_HALF = 0.5 + 1e-9
-
-
-class CueWarning(UserWarning):
-    """A cue that can hardly be meant: nearly as many levels as rows, or a copy of the target or of another cue."""
 
 
 class FastFrugalTreeClassifier(ClassifierMixin, BaseEstimator):
@@ -153,29 +146,22 @@ class FastFrugalTreeClassifier(ClassifierMixin, BaseEstimator):
             TableError: the table cannot be learned from (each with what to do).
             UsageError: a setting is none of those named above.
         """
-        goals = check_settings(self)
-        columns, positive, weights, kept = self._read(X, y, sample_weight)
-        cues = encode(columns, kept)
-        _warn_of_odd_cues(cues, positive)
-        plan = self._plan(goals)
-        fan = Fan(cues, positive, weights, plan)
+        self._goals = check_settings(self)
+        cases = self._read(X, y, sample_weight)
+        cues = encode(cases.columns, cases.kept)
+        warn_of_odd_cues(cues, cases.positive)
+        plan = self._plan()
+        fan = Fan(cues, cases.positive, cases.weights, plan)
         grown = fan.grow()
         if self.reproduce_upstream_faults:
-            grown = list(dict.fromkeys(tuple(map(_with_text_threshold, nodes)) for nodes in grown))
-        self._goals, self._n_cues = goals, len(cues)
-        self._training = (columns, positive, weights, kept)
-        self.base_rate_ = float(positive.mean() if weights is None else weights[positive].sum() / weights.sum())
-        labels = self.classes_[self.classes_ != self.positive_class_][0], self.positive_class_
-        trees = [self._scored(FastFrugalTree(nodes, *labels), *self._training) for nodes in grown]
-        self._rank(trees)
-        self.cues_ = _cue_table(cues, fan.whole, plan)
-        return self
+            grown = list(dict.fromkeys(map(with_text_thresholds, grown)))
+        self.cues_ = cue_table(cues, fan.whole, plan)
+        return self._take([FastFrugalTree(nodes, self.negative_class_, self.positive_class_) for nodes in grown], cases)
 
     def predict(self, X: Any) -> Shaped[np.ndarray, " cases"]:
         """The class of each case."""
         positive = self._exits(self._read_again(X)).positive
-        negative = self.classes_[self.classes_ != self.positive_class_][0]
-        return np.where(positive, np.array(self.positive_class_), np.array(negative)).astype(self.classes_.dtype)
+        return self.classes_[(positive == (self.classes_[1] == self.positive_class_)).astype(np.int8)]
 
     def predict_proba(self, X: Any) -> Float[np.ndarray, "cases 2"]:
         """Each class's share in the leaf that a case leaves by, by Laplace's rule (k+1)/(n+2); see ``proba``."""
@@ -190,26 +176,88 @@ class FastFrugalTreeClassifier(ClassifierMixin, BaseEstimator):
         both = np.column_stack([1 - p, p])
         return both if self.classes_[1] == self.positive_class_ else both[:, ::-1]
 
-    def decision_path(self, X: Any, case: int | None = None) -> list[list[dict[str, Any]]] | list[dict[str, Any]]:
+    def decision_path(self, X: Any, case: int | None = None) -> list[Any]:
         """What each case (or the one numbered ``case``) is asked: level, cue, value, fires, decision at the exit."""
         columns = self._read_again(X)
-        missing = self._missing(columns.n_cases)
-        answers = missing if isinstance(missing, np.ndarray) else np.full(columns.n_cases, missing)
+        missing = np.broadcast_to(self._missing(columns.n_cases), columns.n_cases)
         if case is not None:
-            return self.tree_.path(columns, case, bool(answers[case]))
-        return [self.tree_.path(columns, i, bool(answers[i])) for i in range(columns.n_cases)]
+            return self.tree_.path(columns, case, bool(missing[case]))
+        return [self.tree_.path(columns, i, bool(missing[i])) for i in range(columns.n_cases)]
 
     def score_trees(self, X: Any, y: Any, sample_weight: Any = None) -> pd.DataFrame:
         """Every tree's statistics on other labelled cases, one row a tree, in the order of ``trees_``."""
-        check_is_fitted(self)
-        columns = self._read_again(X)
-        positive = as_positive(column_or_1d(np.asarray(y)), self.positive_class_)
-        check_consistent_length(X, positive)
-        weights = None if sample_weight is None else np.asarray(_check_sample_weight(sample_weight, X), dtype=float)
-        everyone = np.ones(len(positive), dtype=bool)
-        return _tree_table([self._scored(tree, columns, positive, weights, everyone) for tree in self.trees_])
+        cases = self._labelled(X, y, sample_weight)
+        return tree_table([self._scored(tree, cases) for tree in self.trees_])
 
-    def _plan(self, goals: Goals) -> Plan:
+    def words(self, tree: int | None = None, language: str = "en") -> str:
+        """The deciding tree (or the one numbered ``tree``) in sentences; ``language`` is "en" or "de"."""
+        check_is_fitted(self)
+        return to_words(self.tree_ if tree is None else self._tree(tree), language)
+
+    @classmethod
+    def from_words(cls, text: str, X: Any, y: Any, sample_weight: Any = None, **settings: Any) -> FastFrugalTreeClassifier:
+        """A fitted estimator that decides by the tree in the words, scored on these cases.
+
+        Raises:
+            TableError: the words cannot be read, or ask for a column that is not there.
+        """
+        model = cls(**settings)
+        model._goals = check_settings(model)
+        cases = model._read(X, y, sample_weight)
+        tree = from_words(text, positive=model.positive_class_)
+        if str(tree.negative) != str(model.negative_class_):
+            raise TableError(
+                f"the words decide {tree.negative!r}, which the target never is",
+                why=f"it is {model.negative_class_!s} or {model.positive_class_!s}",
+            )
+        return model._take([replace(tree, negative=model.negative_class_, positive=model.positive_class_)], cases)
+
+    def edit(
+        self,
+        *,
+        tree: int | None = None,
+        drop: int | None = None,
+        reorder: Sequence[int] | None = None,
+        flip: int | None = None,
+    ) -> FastFrugalTree:
+        """The deciding tree (or another one) with a node dropped, the nodes reordered or an exit flipped, re-scored.
+
+        The scores are those on the training data; after unpickling it is gone, and the tree comes without scores.
+        `with_tree` makes an estimator that decides by it.
+        """
+        check_is_fitted(self)
+        changed = edit(self.tree_ if tree is None else self._tree(tree), drop=drop, reorder=reorder, flip=flip)
+        return changed if self._training is None else self._scored(changed, self._training)
+
+    def with_tree(self, tree: FastFrugalTree) -> FastFrugalTreeClassifier:
+        """A fitted copy of this estimator that decides by ``tree``, which stands first among its trees."""
+        check_is_fitted(self)
+        copied = copy.copy(self)
+        copied.trees_ = [tree, *(other for other in self.trees_ if other != tree)]
+        copied._choose(1)
+        return copied
+
+    def to_dict(self) -> dict[str, Any]:
+        """The fitted estimator as JSON: settings, classes, cues' names and trees with their scores, no data."""
+        check_is_fitted(self)
+        return estimator_record(self)
+
+    @classmethod
+    def from_dict(cls, record: Mapping[str, Any]) -> FastFrugalTreeClassifier:
+        """The fitted estimator that `to_dict` wrote.
+
+        Raises:
+            TableError: it is no such record.
+        """
+        return restore_estimator(cls, record)
+
+    def __getstate__(self) -> dict[str, Any]:
+        # The training data stay where they are; a pickled estimator is a few kilobytes.
+        state = dict(super().__getstate__())
+        return state | {"_training": None} if "_training" in state else state
+
+    def _plan(self) -> Plan:
+        goals = self._goals
         rules = Rules(
             goals.threshold, goals.chase, self.numthresh_method, self.numthresh_n, float(self.sens_w), goals.costs
         )
@@ -224,31 +272,31 @@ class FastFrugalTreeClassifier(ClassifierMixin, BaseEstimator):
             self.reproduce_upstream_faults,
         )
 
-    def _read(self, X: Any, y: Any, sample_weight: Any) -> tuple[Columns, Any, Any, Any]:
-        """The table, where the target is positive, the weights and the rows that count (weight above zero)."""
-        name = getattr(y, "name", None)
-        if name is not None and isinstance(X, pd.DataFrame) and name in X.columns:
-            raise TableError(
-                f"the target {name!r} is among the cues",
-                why="a tree would only repeat it",
-                fix="drop the column from X",
-            )
+    def _read(self, X: Any, y: Any, sample_weight: Any) -> Cases:
+        """The training cases; sets what depends on the classes and the columns alone."""
+        refuse_target_among_cues(X, y)
         validate_data(self, cast(Any, X), y, skip_check_array=True)
         columns = columns_of(X)
-        y = y.to_numpy(dtype=object) if isinstance(y, pd.Series) and y.isna().any() else np.asarray(y)
-        y = column_or_1d(y, warn=True)
-        check_consistent_length(X, y)
-        kept = np.ones(len(y), dtype=bool)
-        weights = None
-        if sample_weight is not None:
-            weights = np.asarray(_check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True))
-            kept = weights > 0
-            weights = weights[kept]
-        if y.dtype.kind in "fc":
-            check_classification_targets(y[kept])
+        y = read_target(X, y)
+        weights, kept = read_weights(columns, sample_weight)
         self.classes_ = two_classes(y[kept])
         self.positive_class_ = positive_class(self.classes_, self.positive)
-        return columns, as_positive(y[kept], self.positive_class_), weights, kept
+        self.negative_class_ = self.classes_[self.classes_ != self.positive_class_][0]
+        self._n_cues = len(columns.names)
+        cases = Cases(columns, as_positive(y[kept], self.positive_class_), weights, kept)
+        self.base_rate_ = cases.base_rate
+        check_cue_names(self.cost_cues, columns.names)
+        return cases
+
+    def _labelled(self, X: Any, y: Any, sample_weight: Any) -> Cases:
+        """Other cases with their target, for scoring."""
+        columns = self._read_again(X)
+        weights, kept = read_weights(columns, sample_weight)
+        y = read_target(X, y)[kept]
+        strange = [label for label in np.unique(y) if label not in self.classes_]
+        if strange:
+            raise TableError(f"there is no class {strange[0]!s}", why=f"the trees decide {self.classes_.tolist()}")
+        return Cases(columns, as_positive(y, self.positive_class_), weights, kept)
 
     def _read_again(self, X: Any) -> Columns:
         check_is_fitted(self)
@@ -268,80 +316,39 @@ class FastFrugalTreeClassifier(ClassifierMixin, BaseEstimator):
         tree = tree or self.tree_
         return tree.decide(columns, self._missing(columns.n_cases), redecide=self.reproduce_upstream_faults)
 
-    def _scored(self, tree: FastFrugalTree, columns: Columns, positive: Any, weights: Any, kept: Any) -> FastFrugalTree:
-        exits = self._exits(columns, tree)
-        if not kept.all():
-            exits = Exits(exits.positive[kept], exits.level[kept])
-        costs, cue_costs = self._goals.costs, dict(self.cost_cues or {})
+    def _scored(self, tree: FastFrugalTree, cases: Cases) -> FastFrugalTree:
+        exits = self._exits(cases.columns, tree)
+        if not cases.kept.all():
+            exits = Exits(exits.positive[cases.kept], exits.level[cases.kept])
         found = score(
-            tree, exits, positive, weights, n_cues=self._n_cues, sens_w=self.sens_w, costs=costs, cue_costs=cue_costs
+            tree,
+            exits,
+            cases.positive,
+            cases.weights,
+            n_cues=self._n_cues,
+            sens_w=self.sens_w,
+            costs=self._goals.costs,
+            cue_costs=dict(self.cost_cues or {}),
         )
         return tree.with_scores(found)
 
-    def _rank(self, trees: list[FastFrugalTree]) -> None:
-        """Best first; trees that are equally good stay in the order of creation."""
+    def _take(self, trees: list[FastFrugalTree], cases: Cases) -> FastFrugalTreeClassifier:
+        """Score the trees and rank them, best first; equally good ones stay in the order of creation."""
+        self._training = cases
+        trees = [self._scored(tree, cases) for tree in trees]
         goal = self._goals.goal
         values = np.array([tree.scores.statistics[goal] for tree in trees if tree.scores is not None])
         order = np.argsort(values if goal == "cost" else -values, kind="stable")
         self.trees_ = [trees[place] for place in order]
-        if not 1 <= self.select <= len(self.trees_):
-            raise TableError(
-                f"there are {len(self.trees_)} trees, no tree {self.select}", fix="select=1 is the best one"
-            )
-        self.tree_ = self.trees_[self.select - 1]
-        self.stats_ = _tree_table(self.trees_)
-        assert self.tree_.scores is not None
-        nodes = [{"cue": node.cue, "exit": node.exit} for node in self.tree_.nodes]
-        levels = self.tree_.scores.levels
-        self.level_stats_ = pd.DataFrame([{**node, **found} for node, found in zip(nodes, levels, strict=True)])
+        self._choose(self.select)
+        return self
 
+    def _choose(self, number: int) -> None:
+        self.tree_ = self._tree(number)
+        self.stats_ = tree_table(self.trees_)
+        self.level_stats_ = level_table(self.tree_)
 
-def _with_text_threshold(node: Node) -> Node:
-    if isinstance(node.threshold, tuple):
-        return node
-    return replace(node, threshold=fifteen_digits(node.threshold))
-
-
-def _tree_table(trees: list[FastFrugalTree]) -> pd.DataFrame:
-    rows = [
-        {"tree": number, "nodes": len(tree.nodes), **(tree.scores.statistics if tree.scores else {})}
-        for number, tree in enumerate(trees, start=1)
-    ]
-    return pd.DataFrame(rows)
-
-
-def _cue_table(cues: list[Cue], splits: list[Split | None], plan: Plan) -> pd.DataFrame:
-    rules, rows = plan.rules, []
-    for cue, split in zip(cues, splits, strict=True):
-        row: dict[str, Any] = {"cue": cue.name, "numeric": cue.numeric, "direction": None, "threshold": None}
-        if split is not None:
-            row |= {"direction": split.direction, "threshold": split.threshold}
-            row |= split.counts.statistics(rules.sens_w, rules.costs)
-            row |= {"cost_cue": plan.cost_of(cue.name), "chase": split.chase}
-        rows.append(row)
-    table = pd.DataFrame(rows)
-    return table.sort_values("chase", ascending=False, kind="stable", ignore_index=True) if "chase" in table else table
-
-
-def _warn_of_odd_cues(cues: list[Cue], positive: Shaped[np.ndarray, " cases"]) -> None:
-    n = len(positive)
-    seen: dict[tuple[int, bytes], str] = {}
-    for cue in cues:
-        if not cue.numeric and cue.n_values > n / 2 and n > 2:
-            warnings.warn(
-                f"cue {cue.name!r} has {cue.n_values} levels in {n} rows: a tree can learn them by heart; leave it out "
-                "or group its levels",
-                CueWarning,
-                stacklevel=3,
-            )
-        if cue.n_values == 2 and cue.codes.max() == 1 and len(set((2 * cue.codes + positive).tolist())) == 2:
-            warnings.warn(
-                f"cue {cue.name!r} tells the target in every case: is it a copy of it?", CueWarning, stacklevel=3
-            )
-        key = (cue.n_values, cue.codes.tobytes())
-        if cue.n_values > 1 and key in seen:
-            warnings.warn(f"cues {seen[key]!r} and {cue.name!r} hold the same", CueWarning, stacklevel=3)
-        seen.setdefault(key, cue.name)
-
-
-__all__ = ["CueWarning", "FastFrugalTreeClassifier", "OutcomeCosts"]
+    def _tree(self, number: int) -> FastFrugalTree:
+        if not 1 <= number <= len(self.trees_):
+            raise TableError(f"there are {len(self.trees_)} trees, no tree {number}", fix="1 is the best one")
+        return self.trees_[number - 1]

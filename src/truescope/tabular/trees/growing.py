@@ -7,7 +7,7 @@ trees come out in the order in which they would be met one by one, the first exi
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
@@ -239,3 +239,11 @@ def _as_text(cue: Cue, split: Split | None) -> Split | None:
 def fifteen_digits(number: float) -> float:
     """The number as R's text has it."""
     return float(f"{number:.15g}")
+
+
+def with_text_thresholds(nodes: tuple[Node, ...]) -> tuple[Node, ...]:
+    """The nodes with their thresholds cut to 15 digits."""
+    return tuple(
+        node if isinstance(node.threshold, tuple) else replace(node, threshold=fifteen_digits(node.threshold))
+        for node in nodes
+    )

@@ -76,11 +76,8 @@ def two_classes(y: Shaped[np.ndarray, " cases"]) -> Shaped[np.ndarray, 2]:
     """The two classes, sorted.
 
     Raises:
-        TableError: a target is missing, or there is one class, or there are more than two.
+        TableError: there is one class, there are more than two, or they are of different kinds.
     """
-    missing = sum(label is None or label != label for label in y) if y.dtype == object else _n_nan(y)
-    if missing:
-        raise TableError(f"the target is missing in {missing} of {len(y)} cases", fix="leave these cases out")
     try:
         classes = np.unique(y)
     except TypeError as error:
@@ -102,10 +99,6 @@ def two_classes(y: Shaped[np.ndarray, " cases"]) -> Shaped[np.ndarray, 2]:
 def as_positive(y: Shaped[np.ndarray, " cases"], positive: Any) -> Bool[np.ndarray, " cases"]:
     """Where the target is the positive class."""
     return np.asarray(y == positive, dtype=bool)
-
-
-def _n_nan(y: Shaped[np.ndarray, " cases"]) -> int:
-    return int(np.isnan(y).sum()) if y.dtype.kind == "f" else 0
 
 
 def _spelling(label: Any) -> str:

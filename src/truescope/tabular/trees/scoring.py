@@ -1,4 +1,4 @@
-"""A tree scored on labelled cases: its statistics, its running statistics at each level, and its leaves."""
+"""A tree scored on labelled cases."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ from collections.abc import Mapping
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
+from truescope.tabular.trees.scores import Leaf, TreeScores
 from truescope.tabular.trees.statistics import Counts, OutcomeCosts
-from truescope.tabular.trees.tree import BOTH, Exits, FastFrugalTree, Leaf, TreeScores
+from truescope.tabular.trees.tree import BOTH, Exits, FastFrugalTree
 
 
 def score(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -71,6 +71,13 @@ def _check_cue_costs(costs: Mapping[str, float | int] | None) -> None:
     for cue, cost in (costs or {}).items():
         if not math.isfinite(cost) or cost < 0:
             raise TableError(f"the cost of cue {cue!r} is a number from 0 up, not {cost!r}")
+
+
+def check_cue_names(costs: Mapping[str, float | int] | None, names: Sequence[str]) -> None:
+    """Raises `TableError` if a cost is given for a cue that the table does not have."""
+    for cue in costs or {}:
+        if cue not in names:
+            raise TableError(f"a cost is given for {cue!r}, which is no cue", fix=nearest(cue, names))
 
 
 def _goals(of: Any) -> Goals:

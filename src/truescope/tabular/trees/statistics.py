@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from statistics import NormalDist
 from typing import Any
@@ -104,8 +103,3 @@ def is_perfect(goal: str, value: float) -> bool:
     if goal == "dprime":
         return value >= BEST_DPRIME
     return abs(value - (0.0 if goal == "cost" else 1.0)) < NEAR
-
-
-def json_statistics(statistics: Mapping[str, float]) -> dict[str, float | None]:
-    """The same with None for what is undefined: JSON has no NaN."""
-    return {name: None if np.isnan(value) else value for name, value in statistics.items()}

@@ -12,6 +12,7 @@ from jaxtyping import Bool, Int
 
 from truescope.core.errors import TableError
 from truescope.tabular.trees.cues import Columns
+from truescope.tabular.trees.scores import TreeScores
 
 BOTH = 0.5
 """The exit of the last node: it decides both ways."""
@@ -57,36 +58,6 @@ class Node:
         codes, levels = columns.levels(self.cue)
         inside = np.isin(levels.astype(str), np.array(self.threshold, dtype=str)) == (self.direction == "=")
         return inside.astype(np.int8)[codes if rows is None else codes[rows]]
-
-
-@dataclass(frozen=True)
-class Leaf:
-    """One way out of the tree: its level, its decision, and the training cases that took it."""
-
-    level: int
-    positive: bool
-    n: float
-    n_positive: float
-
-    @property
-    def probability(self) -> float:
-        """The share of positive cases by Laplace's rule, (k+1)/(n+2)."""
-        return (self.n_positive + 1) / (self.n + 2)
-
-
-@dataclass(frozen=True)
-class TreeScores:
-    """How a tree does on the cases it was scored on: all statistics, the running ones at each level, the leaves."""
-
-    statistics: Mapping[str, float]
-    levels: tuple[Mapping[str, float | int], ...]
-    leaves: tuple[Leaf, ...]
-    base_rate: float
-
-    @property
-    def n(self) -> float:
-        """The (weighted) number of cases."""
-        return self.statistics["n"]
 
 
 @dataclass(frozen=True)
@@ -178,7 +149,7 @@ class FastFrugalTree:
         return asked
 
     def to_dict(self) -> dict[str, Any]:
-        """The tree as JSON; `from_dict` reads it back equal."""
+        """The tree as JSON, with its scores if it has any; `from_dict` reads it back equal."""
         nodes = [
             {
                 "cue": node.cue,
@@ -188,7 +159,8 @@ class FastFrugalTree:
             }
             for node in self.nodes
         ]
-        return {"nodes": nodes, "negative": _plain(self.negative), "positive": _plain(self.positive)}
+        record = {"nodes": nodes, "negative": _plain(self.negative), "positive": _plain(self.positive)}
+        return record if self.scores is None else record | {"scores": self.scores.to_dict()}
 
     @classmethod
     def from_dict(cls, record: Mapping[str, Any]) -> FastFrugalTree:
@@ -207,7 +179,8 @@ class FastFrugalTree:
                 )
                 for node in record["nodes"]
             )
-            return cls(nodes, record["negative"], record["positive"])
+            scores = None if "scores" not in record else TreeScores.from_dict(record["scores"])
+            return cls(nodes, record["negative"], record["positive"], scores)
         except (KeyError, TypeError) as error:
             raise TableError("this record is no tree", why=f"{type(error).__name__}: {error}") from error
 
