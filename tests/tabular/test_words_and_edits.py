@@ -12,15 +12,19 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tabular.test_published_trees import load
 
+from tabular.test_published_trees import load
 from truescope.core.errors import TableError
 from truescope.tabular import FastFrugalTree, FastFrugalTreeClassifier, Node
 from truescope.tabular.trees.words import from_words, to_words
 
 names = st.one_of(st.sampled_from(["age", "cellsize.unif", "is", "in", "if"]), st.text(min_size=1, max_size=12))
-levels = st.lists(st.text(alphabet=st.characters(exclude_characters=";"), max_size=8), min_size=1, max_size=4, unique=True)
-labels = st.one_of(st.booleans(), st.integers(-9, 9), st.floats(allow_nan=False, allow_infinity=False), st.text(max_size=8))
+levels = st.lists(
+    st.text(alphabet=st.characters(exclude_characters=";"), max_size=8), min_size=1, max_size=4, unique=True
+)
+labels = st.one_of(
+    st.booleans(), st.integers(-9, 9), st.floats(allow_nan=False, allow_infinity=False), st.text(max_size=8)
+)
 
 
 @st.composite
@@ -102,7 +106,9 @@ def test_words_that_make_no_tree(text: str, says: str) -> None:
 
 def test_an_estimator_from_words_decides_as_the_words_say(real_data: Path) -> None:
     X, y = load(real_data, "heart.train", "diagnosis")
-    text = "If thal = {rd,fd}, decide True.\nIf cp != {a}, decide False.\nIf ca > 0, decide True, otherwise, decide False."
+    text = (
+        "If thal = {rd,fd}, decide True.\nIf cp != {a}, decide False.\nIf ca > 0, decide True, otherwise, decide False."
+    )
     model = FastFrugalTreeClassifier.from_words(text, X, y)
     by_hand = X["thal"].isin(["rd", "fd"]) | ((X["cp"] == "a") & (X["ca"] > 0))
     assert (model.predict(X) == by_hand.to_numpy()).all()
@@ -130,7 +136,11 @@ def test_edits_and_their_scores(real_data: Path) -> None:
         assert tree.scores.statistics["hi"] == (decision & y).sum(), name
         assert tree.scores.statistics["fa"] == (decision & ~y).sum(), name
     assert model.predict(X).sum() == (thal | (a & ca)).sum()
-    for change, says in (({"drop": 4}, "no level 4"), ({"reorder": [1, 1, 2]}, "no order"), ({"flip": 0}, "no level 0")):
+    for change, says in (
+        ({"drop": 4}, "no level 4"),
+        ({"reorder": [1, 1, 2]}, "no order"),
+        ({"flip": 0}, "no level 0"),
+    ):
         with pytest.raises(TableError, match=says):
             model.edit(**change)
 

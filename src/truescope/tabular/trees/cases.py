@@ -34,8 +34,10 @@ class Cases:
 
 def refuse_target_among_cues(X: Any, y: Any) -> None:
     """Raises `TableError` if the target's column is one of the cues."""
-    name = getattr(y, "name", None)
-    if name is not None and isinstance(X, pd.DataFrame) and name in X.columns:
+    if not isinstance(X, pd.DataFrame) or not isinstance(y, pd.Series):
+        return
+    name = y.name
+    if name in X.columns and isinstance(X[name], pd.Series) and X[name].equals(y):
         raise TableError(
             f"the target {name!r} is among the cues", why="a tree would only repeat it", fix="drop it from X"
         )

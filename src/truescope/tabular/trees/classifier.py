@@ -275,8 +275,8 @@ class FastFrugalTreeClassifier(ClassifierMixin, BaseEstimator):
     def _read(self, X: Any, y: Any, sample_weight: Any) -> Cases:
         """The training cases; sets what depends on the classes and the columns alone."""
         refuse_target_among_cues(X, y)
-        validate_data(self, cast(Any, X), y, skip_check_array=True)
         columns = columns_of(X)
+        validate_data(self, cast(Any, X), y, skip_check_array=True)
         y = read_target(X, y)
         weights, kept = read_weights(columns, sample_weight)
         self.classes_ = two_classes(y[kept])
