@@ -147,7 +147,7 @@ def test_probabilities_are_laplaces(real_data: Any) -> None:
                 assert model.predict_proba(X)[here, 1] == pytest.approx(share, abs=1e-12)
     # A leaf of this tree decides "edible" over cases of which nearly all are poisonous.
     against = model.predict_proba(X)[:, 1] > 0.5
-    assert (against != model.predict(X)).sum() > 500
+    assert (against != model.predict(X)).sum() > 400
     agreeing = FastFrugalTreeClassifier().fit(X, y).predict_proba(X)[:, 1] > 0.5
     assert (agreeing == model.predict(X)).all()
 

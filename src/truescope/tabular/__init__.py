@@ -15,7 +15,15 @@ if _missing := [name for name in ("pandas", "sklearn") if _find_spec(name) is No
 
 from truescope.tabular.columns import Kind
 from truescope.tabular.tables import Table, read_table
-from truescope.tabular.trees import CueWarning, FastFrugalTree, FastFrugalTreeClassifier, Node, PositiveClassWarning
+from truescope.tabular.trees import (
+    CueWarning,
+    FastFrugalTree,
+    FastFrugalTreeClassifier,
+    Node,
+    PositiveClassWarning,
+    TakeTheBestClassifier,
+    TallyingClassifier,
+)
 
 __all__ = [
     "CueWarning",
@@ -25,5 +33,7 @@ __all__ = [
     "Node",
     "PositiveClassWarning",
     "Table",
+    "TakeTheBestClassifier",
+    "TallyingClassifier",
     "read_table",
 ]

@@ -64,7 +64,9 @@ def read_target(X: Any, y: Any) -> Shaped[np.ndarray, " cases"]:
     return values
 
 
-def read_weights(columns: Columns, sample_weight: Any) -> tuple[Float[np.ndarray, " kept"] | None, Bool[np.ndarray, " cases"]]:
+def read_weights(
+    columns: Columns, sample_weight: Any
+) -> tuple[Float[np.ndarray, " kept"] | None, Bool[np.ndarray, " cases"]]:
     """The weights above zero (None where all count once), and which rows those are."""
     if sample_weight is None:
         return None, np.ones(columns.n_cases, dtype=bool)

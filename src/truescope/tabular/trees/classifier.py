@@ -5,21 +5,20 @@ from __future__ import annotations
 import copy
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any, cast, no_type_check
+from typing import Any, no_type_check
 
 import numpy as np
 import pandas as pd
 from jaxtyping import Float, Shaped
-from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils import check_random_state
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted
 
 from truescope.core.errors import TableError
-from truescope.tabular.trees.cases import Cases, read_target, read_weights, refuse_target_among_cues
-from truescope.tabular.trees.cues import Columns, columns_of, encode
+from truescope.tabular.trees.cases import Cases
+from truescope.tabular.trees.cues import Columns, encode
 from truescope.tabular.trees.edits import edit
+from truescope.tabular.trees.estimator import TwoClassEstimator
 from truescope.tabular.trees.growing import Fan, Plan, with_text_thresholds
-from truescope.tabular.trees.labels import as_positive, positive_class, two_classes
 from truescope.tabular.trees.records import estimator_record, restore_estimator
 from truescope.tabular.trees.reports import cue_table, level_table, tree_table, warn_of_odd_cues
 from truescope.tabular.trees.scoring import leaf_numbers, score
@@ -31,7 +30,7 @@ from truescope.tabular.trees.words import from_words, to_words
 _ABOVE_HALF = 0.5 + 1e-9
 
 
-class FastFrugalTreeClassifier(ClassifierMixin, BaseEstimator):
+class FastFrugalTreeClassifier(TwoClassEstimator):
     """Fast-and-frugal trees by the published ifan and dfan algorithms (Phillips et al. 2017, JDM 12, 344–368).
 
     The trees, their order and their statistics are those of the R package FFTrees 2.1, without two of its faults
@@ -132,13 +131,6 @@ class FastFrugalTreeClassifier(ClassifierMixin, BaseEstimator):
         self.reproduce_upstream_faults = reproduce_upstream_faults
         self.random_state = random_state
 
-    def __sklearn_tags__(self) -> Any:
-        tags = super().__sklearn_tags__()
-        tags.classifier_tags.multi_class = False
-        tags.input_tags.allow_nan = True
-        tags.input_tags.string = True
-        return tags
-
     def fit(self, X: Any, y: Any, sample_weight: Any = None) -> FastFrugalTreeClassifier:
         """Grow all trees on ``X`` [cases, cues] and ``y`` [cases]; a weight of two is a case met twice.
 
@@ -146,8 +138,7 @@ class FastFrugalTreeClassifier(ClassifierMixin, BaseEstimator):
             TableError: the table cannot be learned from (each with what to do).
             UsageError: a setting is none of those named above.
         """
-        self._goals = check_settings(self)
-        cases = self._read(X, y, sample_weight)
+        cases = self._prepare(X, y, sample_weight)
         cues = encode(cases.columns, cases.kept)
         warn_of_odd_cues(cues, cases.positive)
         plan = self._plan()
@@ -159,9 +150,8 @@ class FastFrugalTreeClassifier(ClassifierMixin, BaseEstimator):
         return self._take([FastFrugalTree(nodes, self.negative_class_, self.positive_class_) for nodes in grown], cases)
 
     def predict(self, X: Any) -> Shaped[np.ndarray, " cases"]:
-        """The class of each case."""
-        positive = self._exits(self._read_again(X)).positive
-        return self.classes_[(positive == (self.classes_[1] == self.positive_class_)).astype(np.int8)]
+        """What the deciding tree says of each case."""
+        return self._labels(self._exits(self._read_again(X)).positive)
 
     def predict_proba(self, X: Any) -> Float[np.ndarray, "cases 2"]:
         """Each class's share in the leaf that a case leaves by, by Laplace's rule (k+1)/(n+2); see ``proba``."""
@@ -172,9 +162,7 @@ class FastFrugalTreeClassifier(ClassifierMixin, BaseEstimator):
         if self.proba == "decision":
             decided = np.array([leaf.positive for leaf in tree.scores.leaves])
             by_leaf = np.where(decided, np.maximum(by_leaf, _ABOVE_HALF), np.minimum(by_leaf, 1 - _ABOVE_HALF))
-        p = by_leaf[leaf_numbers(tree, self._exits(columns))]
-        both = np.column_stack([1 - p, p])
-        return both if self.classes_[1] == self.positive_class_ else both[:, ::-1]
+        return self._both(by_leaf[leaf_numbers(tree, self._exits(columns))])
 
     def decision_path(self, X: Any, case: int | None = None) -> list[Any]:
         """What each case (or the one numbered ``case``) is asked: level, cue, value, fires, decision at the exit."""
@@ -195,15 +183,16 @@ class FastFrugalTreeClassifier(ClassifierMixin, BaseEstimator):
         return to_words(self.tree_ if tree is None else self._tree(tree), language)
 
     @classmethod
-    def from_words(cls, text: str, X: Any, y: Any, sample_weight: Any = None, **settings: Any) -> FastFrugalTreeClassifier:
+    def from_words(
+        cls, text: str, X: Any, y: Any, sample_weight: Any = None, **settings: Any
+    ) -> FastFrugalTreeClassifier:
         """A fitted estimator that decides by the tree in the words, scored on these cases.
 
         Raises:
             TableError: the words cannot be read, or ask for a column that is not there.
         """
         model = cls(**settings)
-        model._goals = check_settings(model)
-        cases = model._read(X, y, sample_weight)
+        cases = model._prepare(X, y, sample_weight)
         tree = from_words(text, positive=model.positive_class_)
         if str(tree.negative) != str(model.negative_class_):
             raise TableError(
@@ -256,6 +245,13 @@ class FastFrugalTreeClassifier(ClassifierMixin, BaseEstimator):
         state = dict(super().__getstate__())
         return state | {"_training": None} if "_training" in state else state
 
+    def _prepare(self, X: Any, y: Any, sample_weight: Any) -> Cases:
+        """The training cases, once the settings are known to be good."""
+        self._goals = check_settings(self)
+        cases = self._read(X, y, sample_weight)
+        check_cue_names(self.cost_cues, cases.columns.names)
+        return cases
+
     def _plan(self) -> Plan:
         goals = self._goals
         rules = Rules(
@@ -271,40 +267,6 @@ class FastFrugalTreeClassifier(ClassifierMixin, BaseEstimator):
             dict(self.cost_cues or {}),
             self.reproduce_upstream_faults,
         )
-
-    def _read(self, X: Any, y: Any, sample_weight: Any) -> Cases:
-        """The training cases; sets what depends on the classes and the columns alone."""
-        refuse_target_among_cues(X, y)
-        columns = columns_of(X)
-        validate_data(self, cast(Any, X), y, skip_check_array=True)
-        y = read_target(X, y)
-        weights, kept = read_weights(columns, sample_weight)
-        self.classes_ = two_classes(y[kept])
-        self.positive_class_ = positive_class(self.classes_, self.positive)
-        self.negative_class_ = self.classes_[self.classes_ != self.positive_class_][0]
-        self._n_cues = len(columns.names)
-        cases = Cases(columns, as_positive(y[kept], self.positive_class_), weights, kept)
-        self.base_rate_ = cases.base_rate
-        check_cue_names(self.cost_cues, columns.names)
-        return cases
-
-    def _labelled(self, X: Any, y: Any, sample_weight: Any) -> Cases:
-        """Other cases with their target, for scoring."""
-        columns = self._read_again(X)
-        weights, kept = read_weights(columns, sample_weight)
-        y = read_target(X, y)[kept]
-        strange = [label for label in np.unique(y) if label not in self.classes_]
-        if strange:
-            raise TableError(f"there is no class {strange[0]!s}", why=f"the trees decide {self.classes_.tolist()}")
-        return Cases(columns, as_positive(y, self.positive_class_), weights, kept)
-
-    def _read_again(self, X: Any) -> Columns:
-        check_is_fitted(self)
-        columns = columns_of(X, check_numbers=False)
-        validate_data(self, X, skip_check_array=True, reset=False)
-        if columns.frame is None and hasattr(self, "feature_names_in_"):
-            return Columns(columns.array, list(self.feature_names_in_))
-        return columns
 
     def _missing(self, n: int) -> Any:
         """What a case without the last cue is decided: one answer for all, or one for each (a coin)."""

@@ -58,6 +58,16 @@ def check_choice(name: str, value: Any, known: tuple[str, ...]) -> None:
         raise TableError(f"{name} is {' or '.join(known)}, not {value!r}", fix=hint)
 
 
+def check_goal(goal: str) -> str:
+    """The goal, if it is one that needs no costs.
+
+    Raises:
+        TableError: it is none.
+    """
+    check_choice("goal", goal, tuple(known for known in GOALS if known != "cost"))
+    return goal
+
+
 def _check_stopping(rule: str, par: float | int) -> None:
     if rule == "exemplars" and not 0 < par < 1:
         raise TableError(f"with stopping_rule exemplars, stopping_par is a share between 0 and 1, not {par!r}")
