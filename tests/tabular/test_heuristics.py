@@ -44,7 +44,8 @@ def test_majority_of_votes_is_found_where_it_is_the_truth() -> None:
     y = X.sum(axis=1).to_numpy() >= 3
     model = TallyingClassifier().fit(X, y)
     assert (model.predict(X) == y).all() and model.cutoff_ == 1
-    lacking = X.astype(float).where(X.index.to_numpy()[:, None] != 31)
+    lacking = X.astype(float)
+    lacking.loc[31] = np.nan
     # Without any known cue the balance is 0, below the cutoff.
     assert not model.predict(lacking)[31]
 
