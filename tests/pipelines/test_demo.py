@@ -11,6 +11,7 @@ import pytest
 
 from truescope.cli.main import main
 from truescope.core.errors import UsageError
+from truescope.judge import Ledger, read_records
 from truescope.pipelines import demo
 from truescope.store import Store
 from truescope.trace import load_graph
@@ -102,3 +103,16 @@ def test_the_case_judged_again_gives_the_same_verdicts(
 def test_too_few_controls_are_refused() -> None:
     with pytest.raises(UsageError, match="too few"):
         demo(n_controls=5)
+
+
+def test_every_claim_of_the_demo_reproduces_from_its_entry(
+    demo_store: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    alone = demo_store / "alone.jsonl"
+    alone.write_bytes((demo_store / "ledger.jsonl").read_bytes())
+    capsys.readouterr()
+    for record in read_records(Ledger(alone).entries()):
+        assert main(["claims", "rerun", record.id, "--ledger", str(alone), "--no-record", "--json"]) == 0
+        found = json.loads(capsys.readouterr().out)
+        assert found["reproduced"] and found["status"]["before"] == record.status == "held"
+        assert {number["outcome"] for number in found["numbers"]} == {"equal"}

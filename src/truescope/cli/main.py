@@ -18,6 +18,7 @@ COMMANDS = {
     "trace": "Trace a prompt through a model into an attribution graph.",
     "train": "Train a dictionary (transcoders, a cross-layer transcoder, an autoencoder) on a model and a text.",
     "judge": "Test claims about groups of units by intervening on the model.",
+    "claims": "List, show, export and run again the claims of the ledger.",
     "sites": "List the addresses of a model's activations.",
     "serve": "Show the page of a run that is in the store.",
     "doctor": "Print versions, devices, the store's place and size, and missing extras.",

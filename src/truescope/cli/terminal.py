@@ -8,7 +8,7 @@ from typing import Any
 
 from truescope.core.progress import Watcher
 
-_BADGE = {"failed": ("red", "✗"), "undecided": ("yellow", "?"), "not_testable": ("dim", "–"), "held": ("green", "✓")}
+BADGES = {"failed": ("red", "✗"), "undecided": ("yellow", "?"), "not_testable": ("dim", "–"), "held": ("green", "✓")}
 
 
 class TerminalWatcher(Watcher):
@@ -75,7 +75,7 @@ def print_answer(summary: dict[str, Any]) -> None:
     """The prompt, what the model says, and how much of it the graph accounts for."""
     from rich.markup import escape
 
-    console = _stdout()
+    console = stdout_console()
     graph = summary["graph"]
     r_low, r_high = graph["replacement"]
     c_low, c_high = graph["completeness"]
@@ -93,10 +93,10 @@ def print_claims(claims: list[dict[str, Any]]) -> None:
     """Every verdict with its scores, intervals and controls; what failed stands first."""
     from rich.markup import escape
 
-    console = _stdout()
-    order = list(_BADGE)
+    console = stdout_console()
+    order = list(BADGES)
     for claim in sorted(claims, key=lambda c: order.index(c["status"])):
-        colour, sign = _BADGE[claim["status"]]
+        colour, sign = BADGES[claim["status"]]
         status = claim["status"].replace("_", " ")
         console.print(f"\n[{colour}]{sign} {status}[/{colour}] {claim['evidence_level']}  {escape(claim['text'])}")
         controls = {s["name"]: (c, s) for c in claim["controls"] for s in c["scores"]}
@@ -107,6 +107,8 @@ def print_claims(claims: list[dict[str, Any]]) -> None:
                 control, drawn = found
                 line += f"   [dim]{control['n']} {control['name']}: {drawn['low']:.4f} … {drawn['high']:.4f}[/dim]"
             console.print(line)
+        if claim.get("sentence"):
+            console.print(f"    {escape(claim['sentence'])}")
         for note in claim["notes"]:
             console.print(f"    [dim]{escape(note)}[/dim]")
 
@@ -115,13 +117,14 @@ def print_top_logits(top_logits: list[dict[str, Any]], n: int = 5) -> None:
     """The likeliest next tokens, one a line, with a bar of their probability."""
     from rich.markup import escape
 
-    console = _stdout()
+    console = stdout_console()
     for entry in top_logits[:n]:
         bar = "█" * round(24 * entry["probability"])
         console.print(f"    {escape(repr(entry['token'])):<14} {entry['probability']:.4f} [dim]{bar}[/dim]")
 
 
-def _stdout() -> Any:
+def stdout_console() -> Any:
+    """Where results are printed."""
     from rich.console import Console
 
     return Console(highlight=False, soft_wrap=True)
@@ -131,7 +134,7 @@ def print_facts(facts: dict[str, Any], indent: int = 2) -> None:
     """A nested record as aligned lines: numbers of bytes in MB, empty parts as "none"."""
     from rich.markup import escape
 
-    console = _stdout()
+    console = stdout_console()
     for name, value in facts.items():
         label = f"{' ' * indent}[bold]{escape(name.replace('_', ' '))}[/bold]"
         if isinstance(value, dict) and value:

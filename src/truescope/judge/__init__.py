@@ -1,9 +1,9 @@
 """The judge: claims tested by intervening on the model, with controls.
 
 Read in this order: `answers` (what is scored), `controls` (what a group must beat), `suppression` (the run), `verdicts`
-(the answer), `statements` (the claims about addition), `ledger` (what is kept), `records` (how it is read), and
-`conflicts`. Beside it: `axioms/` (what every explanation is held to), and `faithfulness` (graphs against a mechanism
-that is known).
+(the answer), `statements` (the claims about addition), `ledger` (what is kept), `records` (how it is read),
+`conflicts`, `exports`. Beside it: `axioms/` (what every explanation is held to), and `faithfulness` (graphs against a
+mechanism that is known).
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from __future__ import annotations
 from truescope.judge.answers import SCORES, NumberTask, token_numbers
 from truescope.judge.conflicts import Conflict, conflicts_of, find_conflicts
 from truescope.judge.controls import MATCHED_ON, Controls, draw_controls
+from truescope.judge.exports import FORMATS, ORDER, export, failed_first
 from truescope.judge.faithfulness import (
     Hops,
     Retrieval,
@@ -45,8 +46,10 @@ from truescope.judge.suppression import (
 from truescope.judge.verdicts import collateral, control_result, decide, evidence_level, meets, share_as_strong
 
 __all__ = [
+    "FORMATS",
     "MATCHED_ON",
     "NEURONS",
+    "ORDER",
     "SCORES",
     "STATED",
     "ClaimRecord",
@@ -70,6 +73,8 @@ __all__ = [
     "edge_outranking",
     "edited_answers",
     "evidence_level",
+    "export",
+    "failed_first",
     "find_conflicts",
     "find_record",
     "hops",

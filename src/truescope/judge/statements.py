@@ -58,6 +58,7 @@ class Statement:
     n_sample: int = MIN_SAMPLE
     control_seed: int = 0
     dictionary: str = NEURONS
+    dictionary_hash: str = ""
 
     def suppression(
         self, group: str, features: Sequence[Feature], text: str, predictions: Sequence[Prediction]
@@ -84,6 +85,7 @@ class Statement:
                 "object": _object_of(predictions),
                 "model_hash": self.model_hash,
                 "dictionary": self.dictionary,
+                **({"dictionary_hash": self.dictionary_hash} if self.dictionary_hash else {}),
                 "group": group,
                 "features": [str(feature) for feature in sorted(set(features))],
                 "grouping": {**self.rule, "n": self.units.n},

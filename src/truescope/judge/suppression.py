@@ -239,6 +239,8 @@ def _check(claim: Claim, model: Model, task: NumberTask, units: UnitStatistics, 
         "data_hash": (claim.population.get("data_hash"), task.hash),
         "n": (claim.population.get("n"), len(task)),
     }
+    if dictionary is not None and "dictionary_hash" in claim.target:
+        here["dictionary_hash"] = (claim.target["dictionary_hash"], getattr(dictionary, "hash", ""))
     for name, (stated, found) in here.items():
         if stated != found:
             raise ClaimError(

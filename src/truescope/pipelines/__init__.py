@@ -4,6 +4,14 @@ Read `demo` first: it is the main job from end to end; `trace` and `judge` are i
 and `train` makes the dictionaries that graphs can be traced on.
 """
 
+from truescope.pipelines.claims import (
+    LedgerView,
+    Reproduction,
+    export_claims,
+    list_claims,
+    rerun_claim,
+    show_claim,
+)
 from truescope.pipelines.demo import DemoReport, demo
 from truescope.pipelines.doctor import examine
 from truescope.pipelines.judge import JudgeReport, judge
@@ -15,14 +23,20 @@ from truescope.pipelines.train import TrainReport, train
 __all__ = [
     "DemoReport",
     "JudgeReport",
+    "LedgerView",
+    "Reproduction",
     "TraceReport",
     "TrainReport",
     "demo",
     "describe_sites",
     "examine",
+    "export_claims",
     "find_page",
     "judge",
+    "list_claims",
     "list_runs",
+    "rerun_claim",
+    "show_claim",
     "trace",
     "train",
 ]

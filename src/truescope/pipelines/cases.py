@@ -12,7 +12,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -114,6 +114,14 @@ class Case:
             ClaimError: a unit was not measured.
         """
         return [statement.suppression(claim.group, claim.units, claim.text, claim.predictions) for claim in self.claims]
+
+
+def with_procedures(claims: Sequence[Claim], record: Mapping[str, Any]) -> list[Claim]:
+    """The claims of a case, each with what runs it again: the case with this claim alone."""
+    return [
+        claim.with_procedure("judge", case={**record, "claims": [entry]})
+        for claim, entry in zip(claims, record["claims"], strict=True)
+    ]
 
 
 def parse_prediction(text: str) -> Prediction:

@@ -23,6 +23,7 @@ from truescope.dictionaries import Dictionary
 from truescope.explain import Grouping, GroupingRule, digit_dependence, group_units
 from truescope.judge import Ledger, NumberTask, Statement, token_numbers
 from truescope.models import Model
+from truescope.pipelines.cases import with_procedures
 from truescope.pipelines.evidence import Domain, units_of
 from truescope.pipelines.judge import Halves, judge_claims
 from truescope.pipelines.runs import run_facts
@@ -32,6 +33,7 @@ from truescope.pipelines.subjects import (
     dictionary_id,
     load_dictionary,
     load_model,
+    place_of,
     replacement_of,
 )
 from truescope.pipelines.trace import count_progress, summarise
@@ -148,7 +150,9 @@ def _compute(run: Run, subject: _Subject, seed: int, n_controls: int, fresh: boo
         )
     statement = halves.statement(model, rule=grouping.rule.to_json(), n_controls=n_controls)
     claims = state_claims(statement, grouping)
-    run.write_json("case.json", case_of(claims, grouping, subject, seed, n_controls))
+    case = case_of(claims, grouping, subject, seed, n_controls)
+    claims = with_procedures(claims, case)
+    run.write_json("case.json", case)
     if fresh or not run.has("verdicts.json"):
         verdicts = judge_claims(model, claims, halves, Ledger(run.folder.parents[2] / "ledger.jsonl"), watcher)
         run.write_json("verdicts.json", [verdict.to_json() for verdict in verdicts])
@@ -247,8 +251,8 @@ def case_of(claims: list[Claim], grouping: Grouping, subject: _Subject, seed: in
         for claim in claims
     ]
     return {
-        "model": subject.world,
-        "dictionary": subject.dictionary_name,
+        "model": place_of(subject.world),
+        "dictionary": place_of(subject.dictionary_name),
         "prompts": ADDITION,
         "seed": seed,
         "n_controls": n_controls,

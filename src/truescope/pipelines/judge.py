@@ -8,7 +8,7 @@ half, the claims are tested on the other. Where every answer is a whole number t
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -21,11 +21,19 @@ from truescope.core.errors import UsageError
 from truescope.core.progress import Watcher
 from truescope.dictionaries import Dictionary
 from truescope.explain import UnitSet, last_activations
-from truescope.judge import NEURONS, Ledger, NumberTask, Statement, judge_suppression
+from truescope.judge import (
+    NEURONS,
+    Ledger,
+    NumberTask,
+    Statement,
+    claimed_features,
+    judge_suppression,
+    values_hash,
+)
 from truescope.models import Model
-from truescope.pipelines.cases import Case
+from truescope.pipelines.cases import Case, with_procedures
 from truescope.pipelines.runs import run_facts
-from truescope.pipelines.subjects import dictionary_id, load_dictionary, load_model
+from truescope.pipelines.subjects import dictionary_id, load_dictionary, load_model, place_of, same_model
 from truescope.statistics import UnitStatistics, split_half
 from truescope.store import Run, Store, code_hash, commit, versions
 
@@ -73,6 +81,7 @@ class Halves:
             n_controls=n_controls,
             control_seed=self.seed,
             dictionary=NEURONS if self.dictionary is None else self.dictionary.name,
+            dictionary_hash="" if self.dictionary is None else self.dictionary.hash,
         )
 
 
@@ -154,10 +163,55 @@ def judge(
         if fresh or not run.finished:
             halves = Halves.cut(subject, task, seed, dictionary=dictionary)
             claims = read.stated(halves.statement(subject, rule=rule, n_controls=n_controls))
+            source = place_of(model if model is not None else read.model)
+            again = dict(read.record) | {"model": source, "seed": seed, "n_controls": n_controls}
+            again["dictionary"] = place_of(read.dictionary)
+            claims = with_procedures(claims, again)
             verdicts = judge_claims(subject, claims, halves, ledger, watcher)
             _keep(run, subject, verdicts, {"seed": seed, "data_hash": task.hash}, watcher)
         record = run.read_json("verdicts.json")
     return JudgeReport(tuple(record["claims"]), ledger.path, run.folder, record["run"], record["seconds"])
+
+
+def rerun_suppression(
+    claim: Claim,
+    arguments: Mapping[str, Any],
+    *,
+    model: str | Path | Model | None = None,
+    dictionary: str | Path | None = None,
+    watcher: Watcher | None = None,
+) -> Verdict:
+    """Run a suppression claim again from its entry: the case in its ``arguments``, on the model it was stated for.
+
+    Means over the grouping half that differ in their last digits (another processor adds up in another order) are
+    noted, and are no obstacle; another model, dictionary or population is.
+
+    Raises:
+        UsageError: the case does not read.
+        ModelError, DictionaryError: the model or the dictionary is not there.
+        ClaimError: it is there and is another one than the claim was stated for.
+    """
+    watcher = watcher or Watcher()
+    case = Case.read(arguments.get("case", {}))
+    with watcher.stage("load") as said:
+        subject = load_model(model if model is not None else case.model)
+        said["text"] = f"Loaded {subject.name} ({subject.family.name}, {subject.n_layers} layers)"
+    same_model(claim, subject)
+    loaded = load_dictionary(dictionary if dictionary is not None else case.dictionary, subject)
+    halves = Halves.cut(subject, case.task(subject), case.seed, dictionary=loaded)
+    here = values_hash(claimed_features(claim), halves.units)
+    now = (
+        claim
+        if claim.target.get("values_hash") == here
+        else replace(claim, target=claim.target | {"values_hash": here})
+    )
+    with watcher.stage("judge") as said:
+        (verdict,) = judge_suppression(
+            subject, [now], halves.judged, halves.units, dictionary=loaded, progress=watcher.progress
+        )
+        said["text"] = f"Judged it on {len(halves.judged):,} prompts, with {_n_controls([claim])}"
+    notes = () if now is claim else ("the means that were set differ from the stated ones in their last digits",)
+    return replace(verdict, claim=claim, notes=verdict.notes + notes)
 
 
 def _chosen(case: Case, seed: int | None, n_controls: int | None) -> tuple[int, int]:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from truescope.core.errors import DictionaryError, nearest
+from truescope.core.claims import Claim
+from truescope.core.errors import ClaimError, DictionaryError, nearest
 from truescope.dictionaries import Dictionary
 from truescope.models import Model
 from truescope.trace import DictionaryReplacement
@@ -53,6 +54,29 @@ def load_dictionary(name: str | Path, model: Model) -> Dictionary | None:
 def dictionary_id(dictionary: Dictionary | None) -> str:
     """What tells a dictionary from every other: "neurons", or its name and the hash of its tensors."""
     return NEURONS if dictionary is None else f"{dictionary.name} {dictionary.hash}"
+
+
+def place_of(name: str | Path | Model) -> str:
+    """Where it can be loaded from again, by another process in another folder: a folder's whole path, else the name."""
+    if isinstance(name, Model):
+        return name.name
+    folder = Path(name).expanduser()
+    return str(folder.resolve()) if folder.is_dir() else str(name)
+
+
+def same_model(claim: Claim, model: Model) -> None:
+    """See that a claim was stated for this model.
+
+    Raises:
+        ClaimError: it was stated for another one.
+    """
+    stated = str(claim.target.get("model_hash", ""))
+    if stated != model.hash:
+        raise ClaimError(
+            f"{model.name} is not the model that the claim was stated for",
+            why=f"the claim says {stated[:16] or 'nothing'}, this model's weights hash to {model.hash[:16]}",
+            fix="name the right one with --model; or judge the claim anew on this one, as a claim of its own",
+        )
 
 
 def replacement_of(model: Model, dictionary: Dictionary | None) -> DictionaryReplacement | None:
