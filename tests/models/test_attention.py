@@ -27,6 +27,27 @@ def test_the_switch_to_eager_is_said_once(capsys: pytest.CaptureFixture[str]) ->
     assert capsys.readouterr() == ("", "")
 
 
+@pytest.mark.parametrize("variant", VARIANTS)
+@pytest.mark.parametrize("side", ["none", "left", "right"])
+def test_switched_attention_has_the_familys_own_masks(variant: str, side: str) -> None:
+    """Bit for bit the eager attention of transformers: causal, windowed and padded as the family does it."""
+    mask = torch.ones_like(TOKENS)
+    if side != "none":
+        mask[:, slice(0, 2) if side == "left" else slice(-2, None)] = 0
+    real = mask[0].bool()
+    own = Model(small_hf(variant, attn_implementation="eager"))
+    switched = small_model(variant)
+    switched.use_eager("the test asks")
+    assert switched.hf.config._attn_implementation != own.hf.config._attn_implementation
+    with torch.no_grad():
+        wanted = own.hf(**own.inputs(TOKENS, mask)).logits
+    run = switched.run(TOKENS, read=["attn_pattern.0"], mask=mask)
+    assert torch.equal(run.logits[:, real], wanted[:, real])
+    pattern = run.sites[Site("attn_pattern", 0)][:, :, real]
+    assert pattern[..., ~real].count_nonzero() == 0
+    assert pattern[..., real].triu(1).count_nonzero() == 0
+
+
 def test_a_model_that_is_eager_already_says_nothing(capsys: pytest.CaptureFixture[str]) -> None:
     Model(small_hf("llama", attn_implementation="eager")).run(TOKENS, read=["attn_pattern.1"])
     assert capsys.readouterr() == ("", "")

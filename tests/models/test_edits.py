@@ -168,6 +168,27 @@ def test_spans_positions_and_values(gpt2: Model) -> None:
     assert torch.equal(edited(value=-x, positions=(1,), units=(0, 9)), wanted)
 
 
+@pytest.mark.parametrize("side", ["left", "right"])
+def test_an_edit_under_padding_does_what_it_does_without(model: Model, side: str) -> None:
+    """Positions count in the padded prompt; every edit at its site, seen in all logits of the real tokens."""
+    padding, ones = torch.zeros(2, 3, dtype=torch.long), torch.ones_like(TOKENS)
+    order = slice(None, None, -1 if side == "right" else 1)
+    padded, mask = torch.cat([padding, TOKENS][order], 1), torch.cat([padding, ones][order], 1)
+    start = 3 if side == "left" else 0
+    for site in one_layer(model):
+        if site.kind == "attn_pattern":  # its last axis is the padded prompt's
+            continue
+        at = (2, 4)
+        plain = [Intervention(site, "scale", -1.5, at, (1, 3)), Intervention(site, "add", 0.5, slice(4, 6))]
+        moved = [
+            Intervention(site, "scale", -1.5, tuple(p + start for p in at), (1, 3)),
+            Intervention(site, "add", 0.5, slice(4 + start, 6 + start)),
+        ]
+        wanted, got = logits(model, *plain), model.run(padded, edit=moved, mask=mask).logits[:, start : start + 7]
+        assert_same(got, wanted)
+        assert (wanted - logits(model)).abs().max() > 1e-4, site
+
+
 def test_a_saved_intervention_does_the_same(gpt2: Model) -> None:
     edit = Intervention(Site("attn_z", 1), "add", torch.randn(7, 2), slice(None), (0, 5))
     assert torch.equal(logits(gpt2, edit), logits(gpt2, Intervention.from_json(edit.to_json())))

@@ -22,7 +22,7 @@ def test_values_do_not_change(variant: str) -> None:
         assert torch.equal(frozen.value(site), plain.sites[site][0]), name
 
 
-@pytest.mark.parametrize("variant", ["gpt2", "gpt_neox", "llama", "gemma2"])
+@pytest.mark.parametrize("variant", VARIANTS)
 @pytest.mark.parametrize("side", ["left", "right"])
 def test_values_do_not_change_under_padding(variant: str, side: str) -> None:
     model, tokens = small_model(variant), small_tokens(1)[0]
