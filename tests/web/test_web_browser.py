@@ -294,6 +294,27 @@ def test_no_window_scrolls_sideways(open_page: Open) -> None:
         assert page.locator("#graph").is_visible() and page.locator(".metrics").is_visible()
 
 
+@pytest.mark.parametrize("width", [400, 900, 1280])
+def test_error_share_and_scores_stay_in_sight(open_page: Open, width: int) -> None:
+    page = open_page("", width=width, height=800)
+    page.evaluate("scrollTo(0, document.body.scrollHeight)")
+    box = page.locator(".metrics").bounding_box()
+    assert box["y"] >= 0 and box["y"] + box["height"] <= 800
+    middle = [box["x"] + box["width"] / 2, box["y"] + box["height"] / 2]
+    covered = "([x, y]) => document.elementFromPoint(x, y).closest('.metrics') === null"
+    assert not page.evaluate(covered, middle)
+    assert {"error share", "replacement", "completeness", "closure gap"} <= set(
+        page.locator(".metrics dt").all_inner_texts()
+    )
+
+
+def test_where_the_numbers_come_from_is_told(open_page: Open, view: Record) -> None:
+    text = open_page().locator("#panel").inner_text()
+    for known in ("a1b2c3d4e5f60718", "0123456789ab, with changes", "torch 2.13.0", "d4d4d4", "9f2c9f", "7e7e7e"):
+        assert known in text
+    assert "[object" not in text and "undefined" not in text
+
+
 def test_on_a_narrow_window_the_panel_is_a_sheet(open_page: Open, unit: Record) -> None:
     page = open_page(f"#select={unit['id']}", width=390, height=844)
     box = page.locator("#panel").bounding_box()

@@ -1,9 +1,9 @@
 // The claims, failed ones first: what was predicted, what was measured, what the controls did.
 
 import { badge } from "./badge.js";
-import { byId, el, replace } from "./dom.js";
+import { byId, el, facts, replace, shareRow } from "./dom.js";
 import { count, number, percent, words } from "./format.js";
-import { groupGlyph } from "./graph.js";
+import { groupGlyph } from "./shapes.js";
 import { failedFirst } from "./model.js";
 import { get, set } from "./state.js";
 
@@ -65,24 +65,15 @@ function card(claim, model) {
     ),
     groupRows(groups),
     claim.notes.map((note) => el("p", { class: "note" }, note)),
-    facts(claim.facts),
+    moreNumbers(claim.facts),
   );
 }
 
-function facts(record) {
+function moreNumbers(record) {
   const plain = Object.entries(record ?? {}).filter(([, value]) => typeof value !== "object");
   if (!plain.length) return null;
-  const write = (value) => (typeof value === "number" ? number(value) : String(value));
-  return el(
-    "details",
-    null,
-    el("summary", null, "more numbers"),
-    el(
-      "dl",
-      { class: "facts" },
-      plain.map(([name, value]) => [el("dt", null, words(name)), el("dd", null, write(value))]),
-    ),
-  );
+  const written = plain.map(([name, value]) => [name, typeof value === "number" ? number(value) : String(value)]);
+  return el("details", null, el("summary", null, "more numbers"), facts(Object.fromEntries(written)));
 }
 
 /** The ends of an axis that holds every number; shares that spread widely get the whole of 0 to 1. */
@@ -151,16 +142,6 @@ function scoreRow(score, prediction, controls) {
   );
 }
 
-function share(name, value) {
-  return el(
-    "div",
-    { class: "share-row" },
-    el("span", null, name),
-    el("span", { class: "share-track" }, el("i", { style: { width: `${Math.min(100, 100 * value)}%` } })),
-    el("b", null, percent(value)),
-  );
-}
-
 /** The groups a claim is about: a button that lights them up, and their shares. */
 export function groupRows(groups) {
   return groups.map((group) =>
@@ -174,8 +155,10 @@ export function groupRows(groups) {
         group.label,
         el("span", { class: "soft" }, group.n_units ? ` ${group.n_units} units` : ""),
       ),
-      Number.isFinite(group.share_live) ? share("of live units", group.share_live) : null,
-      Number.isFinite(group.share_influence) ? share("of influence", group.share_influence) : null,
+      Number.isFinite(group.share_live) ? shareRow("of live units", group.share_live, percent(group.share_live)) : null,
+      Number.isFinite(group.share_influence)
+        ? shareRow("of influence", group.share_influence, percent(group.share_influence))
+        : null,
     ),
   );
 }

@@ -35,6 +35,30 @@ export function replace(node, ...children) {
   return fill(node, null, children);
 }
 
+/** A button that reads like a link. */
+export function link(text, onclick, attributes) {
+  return el("button", { type: "button", class: "link", onclick, ...attributes }, text);
+}
+
+/** A named share between 0 and 1 as a bar, its value written out beside it. */
+export function shareRow(name, share, shown) {
+  const width = `${100 * Math.max(0, Math.min(1, share))}%`;
+  return el(
+    "div",
+    { class: "share-row" },
+    el("span", null, name),
+    el("span", { class: "share-track" }, el("i", { style: { width } })),
+    el("b", null, shown),
+  );
+}
+
+/** Names beside their values; what has no value is left out. */
+export function facts(record) {
+  const known = Object.entries(record).filter(([, value]) => value !== null && value !== undefined && value !== "");
+  const rows = known.map(([name, value]) => [el("dt", null, name.replaceAll("_", " ")), el("dd", null, value)]);
+  return el("dl", { class: "facts" }, rows);
+}
+
 /** A titled part of the panel. */
 export function section(title, ...children) {
   return el("section", { class: "part" }, el("h3", null, title), children);

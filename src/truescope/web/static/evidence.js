@@ -1,7 +1,7 @@
 // What is known of a unit without asking anyone what it means: operand plot, dependence, examples, logit effects.
 
 import { loadUnit } from "./data.js";
-import { el, replace, section } from "./dom.js";
+import { el, replace, section, shareRow } from "./dom.js";
 import { count, number, percent, signed, token, words } from "./format.js";
 import { drawHeat } from "./heat.js";
 
@@ -34,19 +34,7 @@ function dependence(unit) {
   if (!rows.length) return null;
   return section(
     ["Depends on", el("span", { class: "soft" }, " share of variance explained")],
-    rows.map(([name, value]) =>
-      el(
-        "div",
-        { class: "share-row" },
-        el("span", null, words(name)),
-        el(
-          "span",
-          { class: "share-track" },
-          el("i", { style: { width: `${100 * Math.max(0, Math.min(1, value))}%` } }),
-        ),
-        el("b", null, percent(value, 2)),
-      ),
-    ),
+    rows.map(([name, value]) => shareRow(words(name), value, percent(value, 2))),
   );
 }
 

@@ -5,7 +5,7 @@ import { around, drawEdges, edgeLabels } from "./edges.js";
 import { clip, count, percent, token } from "./format.js";
 import { chipText, layOut, textWidth } from "./layout.js";
 import { describe, findNodes, statusOf } from "./model.js";
-import { groupShape, nodeShape } from "./shapes.js";
+import { nodeShape } from "./shapes.js";
 import { get, select, set, togglePin } from "./state.js";
 import { hideTip, showTip } from "./tip.js";
 
@@ -293,19 +293,4 @@ export function rowOfNodes(node) {
   return model.nodes
     .filter((other) => layout.places.has(other.i) && row(layout.places.get(other.i).y) === row(here.y))
     .sort((a, b) => layout.places.get(a.i).x - layout.places.get(b.i).x || a.i - b.i);
-}
-
-/** A small drawing of a group's shape in its verdict's fill, for legends and cards. */
-export function groupGlyph(style, status, size = 14) {
-  return svg(
-    "svg",
-    {
-      class: `glyph node kind-unit group-${style} ${status}`,
-      width: size,
-      height: size,
-      viewBox: "-8 -8 16 16",
-      "aria-hidden": "true",
-    },
-    svg("path", { class: "shape", d: groupShape(style, 5.5) }),
-  );
 }

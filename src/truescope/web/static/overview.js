@@ -1,19 +1,15 @@
 // The panel when no node is selected: the graph's own figures and where they come from.
 
 import { groupRows } from "./claims.js";
-import { el, section } from "./dom.js";
-import { clip, count, number, percent, token, words } from "./format.js";
+import { el, facts, section, shareRow } from "./dom.js";
+import { clip, count, number, percent, token } from "./format.js";
+
+function short(hash) {
+  return clip(String(hash ?? ""), 16);
+}
 
 export function overview({ view, groups }) {
   const { graph, run } = view;
-  const rows = (record) =>
-    el(
-      "dl",
-      { class: "facts" },
-      Object.entries(record)
-        .filter(([, value]) => value !== null && value !== undefined && value !== "")
-        .map(([name, value]) => [el("dt", null, words(name)), el("dd", null, value)]),
-    );
   const left = Object.fromEntries(
     Object.entries(graph.left_out).map(([name, value]) => [
       name,
@@ -39,13 +35,7 @@ export function overview({ view, groups }) {
         "div",
         { class: "top-logits" },
         view.top_logits.map((row) =>
-          el(
-            "div",
-            { class: "share-row" },
-            el("span", { class: "token" }, token(row.token)),
-            el("span", { class: "share-track" }, el("i", { style: { width: `${100 * row.probability}%` } })),
-            el("b", null, percent(row.probability)),
-          ),
+          shareRow(el("span", { class: "token" }, token(row.token)), row.probability, percent(row.probability)),
         ),
       ),
     ),
@@ -57,20 +47,21 @@ export function overview({ view, groups }) {
         null,
         `${count(graph.n_nodes)} nodes, ${count(graph.n_edges)} edges. Frozen at the prompt's values: ${graph.frozen.join(", ") || "nothing"}.`,
       ),
-      Object.keys(left).length ? [el("h4", null, "left out"), rows(left)] : null,
+      Object.keys(left).length ? [el("h4", null, "left out"), facts(left)] : null,
     ),
     section(
       "Where it comes from",
-      rows({
+      facts({
         run: run.id,
         made: run.created,
         seed: run.seed,
-        commit: run.commit,
-        data: clip(String(run.data_hash ?? ""), 16),
-        model: clip(String(run.model_hash ?? ""), 16),
+        commit: run.commit && `${run.commit.hash.slice(0, 12)}${run.commit.dirty ? ", with changes" : ""}`,
+        code: short(run.code),
+        data: short(run.data_hash),
+        model: short(run.model_hash),
         versions,
       }),
     ),
-    Object.keys(seconds).length ? section("Seconds", rows(seconds)) : null,
+    Object.keys(seconds).length ? section("Seconds", facts(seconds)) : null,
   ];
 }

@@ -1,10 +1,10 @@
 // The panel: everything about the selected node, or about the graph where none is selected.
 
 import { badge } from "./badge.js";
-import { byId, el, replace, section } from "./dom.js";
+import { byId, el, link, replace, section } from "./dom.js";
 import { showEvidence } from "./evidence.js";
 import { clip, number, percent, signed, token } from "./format.js";
-import { groupGlyph } from "./graph.js";
+import { groupGlyph } from "./shapes.js";
 import { KINDS, placeOf, statusOf } from "./model.js";
 import { overview } from "./overview.js";
 import { get, select, togglePin } from "./state.js";
@@ -80,7 +80,7 @@ function nodeHead(node, model) {
           "p",
           { class: "soft" },
           "also at ",
-          twins.map((twin) => [nodeLink(twin, token(model.view.tokens[twin.position])), " "]),
+          twins.map((twin) => [link(token(model.view.tokens[twin.position]), () => select(twin.id)), " "]),
         )
       : null,
   );
@@ -95,10 +95,6 @@ function numbers(node) {
   return rows;
 }
 
-function nodeLink(node, text) {
-  return el("button", { type: "button", class: "link", onclick: () => select(node.id) }, text);
-}
-
 /** A node's edges, weightiest first; `end` names the end that is listed. */
 function edgeList(title, edges, end, model) {
   if (!edges.length) return section(title, el("p", { class: "empty" }, "None in this graph."));
@@ -110,11 +106,7 @@ function edgeList(title, edges, end, model) {
       edges.slice(0, n).map((edge) => edgeRow(edge, edge[end], most, model)),
     );
   show(FIRST);
-  const more = el(
-    "button",
-    { type: "button", class: "link", onclick: () => (show(edges.length), more.remove()) },
-    `show all ${edges.length}`,
-  );
+  const more = link(`show all ${edges.length}`, () => (show(edges.length), more.remove()));
   return section(
     [title, el("span", { class: "soft" }, ` ${edges.length}, by |weight|`)],
     list,

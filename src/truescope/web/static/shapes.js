@@ -1,5 +1,7 @@
 // Shapes: a group has a colour and a shape, a verdict has a fill, so neither hangs on colour alone.
 
+import { svg } from "./dom.js";
+
 function polygon(r, n, turn, inner = 1) {
   const points = [];
   for (let k = 0; k < n; k++) {
@@ -37,4 +39,19 @@ export function nodeShape(node, r) {
   if (node.kind === "error") return polygon(r * 1.25, 4, 0);
   if (node.kind === "constant") return `M${-r} 0H${r}M0 ${-r}V${r}`;
   return groupShape(node.groupRecord?.style ?? 0, r);
+}
+
+/** A small drawing of a group's shape in its verdict's fill, for legends and cards. */
+export function groupGlyph(style, status, size = 14) {
+  return svg(
+    "svg",
+    {
+      class: `glyph node kind-unit group-${style} ${status}`,
+      width: size,
+      height: size,
+      viewBox: "-8 -8 16 16",
+      "aria-hidden": "true",
+    },
+    svg("path", { class: "shape", d: groupShape(style, 5.5) }),
+  );
 }

@@ -1,7 +1,7 @@
 // The same graph as a table, for a screen reader and for anyone who would rather read than look.
 
 import { badge } from "./badge.js";
-import { byId, el, replace } from "./dom.js";
+import { byId, el, link, replace } from "./dom.js";
 import { clip, number, percent, signed, token } from "./format.js";
 import { findNodes, KINDS, statusOf } from "./model.js";
 import { get, select } from "./state.js";
@@ -54,13 +54,7 @@ export function showTable(model) {
         shown.map((node) => row(node, model, selected)),
       ),
     ),
-    shown.length < nodes.length
-      ? el(
-          "button",
-          { type: "button", class: "link", onclick: () => ((all = true), showTable(model)) },
-          `show all ${nodes.length}`,
-        )
-      : null,
+    shown.length < nodes.length ? link(`show all ${nodes.length}`, () => ((all = true), showTable(model))) : null,
   );
 }
 
@@ -89,7 +83,7 @@ function row(node, model, selected) {
     el(
       "th",
       { scope: "row" },
-      el("button", { type: "button", class: "link", onclick: () => select(node.id) }, clip(node.name, 44)),
+      link(clip(node.name, 44), () => select(node.id)),
     ),
     el("td", null, KINDS[node.kind]),
     el("td", { class: "n" }, node.layer),

@@ -2,13 +2,12 @@
 
 import { badge } from "./badge.js";
 import { toggleGroup } from "./claims.js";
-import { byId, el, replace, svg } from "./dom.js";
+import { byId, el, link, replace, svg } from "./dom.js";
 import { pinnedEdges } from "./edges.js";
 import { saveJson, saveSvg } from "./export.js";
 import { clip, signed } from "./format.js";
-import { groupGlyph } from "./graph.js";
 import { openHelp } from "./keys.js";
-import { nodeShape } from "./shapes.js";
+import { groupGlyph, nodeShape } from "./shapes.js";
 import { searchBox } from "./search.js";
 import { get, select, set, togglePin, undo } from "./state.js";
 
@@ -131,7 +130,7 @@ function refreshPins(model, { pins }) {
       el(
         "span",
         { class: "pin" },
-        el("button", { type: "button", class: "link", onclick: () => select(node.id) }, clip(node.name, 24)),
+        link(clip(node.name, 24), () => select(node.id)),
         el(
           "button",
           { type: "button", class: "remove", "aria-label": `Unpin ${node.name}`, onclick: () => togglePin(node.id) },
@@ -139,7 +138,7 @@ function refreshPins(model, { pins }) {
         ),
       ),
     ),
-    el("button", { type: "button", class: "link", onclick: () => set({ pins: [] }, { step: true }) }, "unpin all"),
+    link("unpin all", () => set({ pins: [] }, { step: true })),
     among.length
       ? el(
           "span",
