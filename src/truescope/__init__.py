@@ -21,6 +21,7 @@ _WHERE = {
     "Model": "truescope.models",
     "Store": "truescope.store",
     "TruescopeError": "truescope.core",
+    "compare": "truescope.pipelines",
     "demo": "truescope.pipelines",
     "judge": "truescope.pipelines",
     "load_graph": "truescope.trace",

@@ -19,6 +19,7 @@ COMMANDS = {
     "train": "Train a dictionary (transcoders, a cross-layer transcoder, an autoencoder) on a model and a text.",
     "judge": "Test claims about groups of units by intervening on the model.",
     "claims": "List, show, export and run again the claims of the ledger.",
+    "compare": "Compare models that can be read with opaque ones on a table, and say what reading one costs.",
     "sites": "List the addresses of a model's activations.",
     "serve": "Show the page of a run that is in the store.",
     "doctor": "Print versions, devices, the store's place and size, and missing extras.",

@@ -12,6 +12,7 @@ from truescope.pipelines.claims import (
     rerun_claim,
     show_claim,
 )
+from truescope.pipelines.compare import CompareReport, compare
 from truescope.pipelines.demo import DemoReport, demo
 from truescope.pipelines.doctor import examine
 from truescope.pipelines.judge import JudgeReport, judge
@@ -21,12 +22,14 @@ from truescope.pipelines.trace import TraceReport, trace
 from truescope.pipelines.train import TrainReport, train
 
 __all__ = [
+    "CompareReport",
     "DemoReport",
     "JudgeReport",
     "LedgerView",
     "Reproduction",
     "TraceReport",
     "TrainReport",
+    "compare",
     "demo",
     "describe_sites",
     "examine",

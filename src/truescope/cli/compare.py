@@ -1,0 +1,155 @@
+"""`truescope compare`: what does reading a model cost on this table?"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from truescope.cli.options import Flag, Words
+
+
+def compare(
+    data: str,
+    /,
+    *,
+    target: str | None = None,
+    positive: str | None = None,
+    models: Annotated[list[str] | None, Words] = None,
+    goal: str = "bacc",
+    splits: str = "stratified",
+    group: str | None = None,
+    time: str | None = None,
+    repeats: int = 10,
+    folds: int = 10,
+    drop: Annotated[list[str] | None, Words] = None,
+    missing: Annotated[list[str] | None, Words] = None,
+    rope: float = 1.0,
+    epsilon: float = 1.0,
+    n_shuffles: int = 10,
+    seed: int = 0,
+    jobs: int | None = None,
+    json: Annotated[bool, Flag] = False,
+    strict: Annotated[bool, Flag] = False,
+    fresh: Annotated[bool, Flag] = False,
+) -> int:
+    """Compare models that can be read with opaque ones on a table, and say what reading one costs there.
+
+    Every model is cross-validated on the same folds, with everything learned inside them. The claim "the best
+    interpretable model is within one point of the best opaque one" is stated in the ledger before anything is fitted;
+    its control is the same procedure on tables with shuffled labels.
+
+    Parameters
+    ----------
+    data
+        A CSV file, or a table made on the spot: "nonlinear", "one-cue", "unrelated".
+    target
+        The column to predict.
+    positive
+        The class that counts as yes; may be left out for true/false, 1/0 and yes/no.
+    models
+        Names of models, or "default", "interpretable", "opaque", "all"; may be given more than once.
+    goal
+        The measure that decides: bacc, acc, auc, log_loss or brier.
+    splits
+        "stratified", "grouped" (with --group) or "temporal" (with --time).
+    group
+        The column whose equal values stay together.
+    time
+        The column that says in which order the rows came.
+    repeats
+        How often the cross-validation is repeated with other folds.
+    folds
+        Folds of each repeat.
+    drop
+        A column that is no cue; may be given more than once.
+    missing
+        A word that means missing; may be given more than once.
+    rope
+        Differences within this many points (hundredths) are practically equal.
+    epsilon
+        Trees within this many points of the best are listed.
+    n_shuffles
+        Tables with shuffled labels, the claim's control.
+    seed
+        Decides folds, models and shuffles.
+    jobs
+        Processes to run in; default: one for each core.
+    json
+        Print one JSON object and exit.
+    strict
+        Exit with status 1 if the claim failed.
+    fresh
+        Run again even if the store has this run.
+    """
+    from truescope.cli.terminal import TerminalWatcher, print_claims, print_json
+    from truescope.pipelines import compare as run_compare
+
+    watcher = TerminalWatcher(quiet=json)
+    try:
+        report = run_compare(
+            data,
+            target,
+            positive=positive,
+            models=models or ("default",),
+            goal=goal,
+            splits=splits,
+            group=group,
+            time=time,
+            repeats=repeats,
+            folds=folds,
+            drop=drop or (),
+            missing=missing or (),
+            rope=rope,
+            epsilon=epsilon,
+            n_shuffles=n_shuffles,
+            seed=seed,
+            n_jobs=jobs,
+            fresh=fresh,
+            watcher=watcher,
+        )
+    finally:
+        watcher.close()
+    summary = report.summary()
+    if json:
+        print_json(summary)
+    else:
+        _print(summary)
+        print_claims(summary["claims"])
+        print(f"\nthe page: {report.page.resolve().as_uri()}\nthe ledger: {report.ledger}")
+    return int(strict and any(claim["status"] == "failed" for claim in summary["claims"]))
+
+
+def _print(summary: dict[str, Any]) -> None:
+    """The headline, then the models as a table, then each difference as a sentence."""
+    from rich.console import Console
+    from rich.markup import escape
+    from rich.table import Table
+
+    console = Console(highlight=False)
+    console.print(f"\n[bold]{escape(summary['headline'])}[/bold]\n")
+    goal = summary["measure"]
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    for name in ("model", f"{goal} [95 % interval]", "auc", "log loss", "brier", "ece", "nodes", "cues", "words"):
+        table.add_column(name.replace("[", "\\["), justify="left" if name == "model" else "right", no_wrap=True)
+    for model in summary["models"]:
+        found, size = model["measures"], model["complexity"]
+        table.add_row(
+            escape(model["name"]) + (" [dim]opaque[/dim]" if model["opaque"] else ""),
+            f"{found[goal]['mean']:.3f} \\[{found[goal]['low']:.3f}, {found[goal]['high']:.3f}]",
+            *(f"{found[name]['mean']:.3f}" for name in ("auc", "log_loss", "brier")),
+            f"{model['calibration']['error']:.3f}",
+            *("–" if size[part] is None else f"{size[part]:.1f}" for part in ("nodes", "cues", "words")),
+        )
+    console.print(table)
+    for model in summary["models"]:
+        for note in model["notes"]:
+            console.print(f"  [yellow]{escape(model['name'])} {escape(note)}[/yellow]")
+    for words in summary["failed"].values():
+        console.print(f"  [red]{escape(words)}[/red]")
+    console.print()
+    for difference in summary["differences"]:
+        console.print(f"  {escape(difference['sentence'])}")
+    found = summary["alternatives"]
+    console.print(
+        f"\n  {len(found['trees'])} of {found['n_grown']} fast-and-frugal trees lie within {found['epsilon']:g} points "
+        f"of the best; they disagree on {100 * found['ambiguity']:.1f} % of the rows"
+    )
