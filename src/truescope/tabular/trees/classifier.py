@@ -19,12 +19,13 @@ from truescope.tabular.trees.cues import Columns, encode
 from truescope.tabular.trees.edits import edit
 from truescope.tabular.trees.estimator import TwoClassEstimator
 from truescope.tabular.trees.growing import Fan, Plan, with_text_thresholds
+from truescope.tabular.trees.plots import Figure, plot, pocket_card
 from truescope.tabular.trees.records import estimator_record, restore_estimator
 from truescope.tabular.trees.reports import cue_table, level_table, tree_table, warn_of_odd_cues
 from truescope.tabular.trees.scoring import leaf_numbers, score
 from truescope.tabular.trees.settings import check_cue_names, check_settings
 from truescope.tabular.trees.thresholds import Rules
-from truescope.tabular.trees.tree import Exits, FastFrugalTree
+from truescope.tabular.trees.tree import Exits, FastFrugalTree, plain
 from truescope.tabular.trees.words import from_words, to_words
 
 _ABOVE_HALF = 0.5 + 1e-9
@@ -147,7 +148,8 @@ class FastFrugalTreeClassifier(TwoClassEstimator):
         if self.reproduce_upstream_faults:
             grown = list(dict.fromkeys(map(with_text_thresholds, grown)))
         self.cues_ = cue_table(cues, fan.whole, plan)
-        return self._take([FastFrugalTree(nodes, self.negative_class_, self.positive_class_) for nodes in grown], cases)
+        labels = plain(self.negative_class_), plain(self.positive_class_)
+        return self._take([FastFrugalTree(nodes, *labels) for nodes in grown], cases)
 
     def predict(self, X: Any) -> Shaped[np.ndarray, " cases"]:
         """What the deciding tree says of each case."""
@@ -182,6 +184,23 @@ class FastFrugalTreeClassifier(TwoClassEstimator):
         check_is_fitted(self)
         return to_words(self.tree_ if tree is None else self._tree(tree), language)
 
+    def plot(self, what: str = "all", *, tree: int | None = None, title: str = "Fast-and-frugal tree") -> Figure:
+        """The deciding tree (or another one) as a figure: "all", "tree", "icontree", "cues" or "roc"."""
+        check_is_fitted(self)
+        chosen = self.tree_ if tree is None else self._tree(tree)
+        cues = getattr(self, "cues_", None)
+        return plot(chosen, self.trees_, cues, what=what, title=title, goal=self._goals.threshold)
+
+    def card(self, *, tree: int | None = None, title: str = "Fast-and-frugal tree", note: str = "") -> Figure:
+        """The deciding tree (or another one) as a pocket card of A6 size."""
+        check_is_fitted(self)
+        return pocket_card(self.tree_ if tree is None else self._tree(tree), title=title, note=note)
+
+    def _repr_html_(self) -> str:
+        if not hasattr(self, "tree_") or self.tree_.scores is None:
+            return super()._repr_html_()
+        return self.plot()._repr_html_()
+
     @classmethod
     def from_words(
         cls, text: str, X: Any, y: Any, sample_weight: Any = None, **settings: Any
@@ -199,7 +218,8 @@ class FastFrugalTreeClassifier(TwoClassEstimator):
                 f"the words decide {tree.negative!r}, which the target never is",
                 why=f"it is {model.negative_class_!s} or {model.positive_class_!s}",
             )
-        return model._take([replace(tree, negative=model.negative_class_, positive=model.positive_class_)], cases)
+        labels = {"negative": plain(model.negative_class_), "positive": plain(model.positive_class_)}
+        return model._take([replace(tree, **labels)], cases)
 
     def edit(
         self,

@@ -9,7 +9,7 @@ import numpy as np
 
 from truescope.core.errors import TableError
 from truescope.tabular.trees.settings import check_settings
-from truescope.tabular.trees.tree import FastFrugalTree
+from truescope.tabular.trees.tree import FastFrugalTree, plain
 
 if TYPE_CHECKING:
     from truescope.tabular.trees.classifier import FastFrugalTreeClassifier
@@ -20,14 +20,14 @@ FORMAT = "fast-and-frugal trees 1"
 def estimator_record(model: FastFrugalTreeClassifier) -> dict[str, Any]:
     """What `restore_estimator` needs, as JSON."""
     names = getattr(model, "feature_names_in_", None)
-    settings = {name: _plain(value) for name, value in model.get_params(deep=False).items()}
+    settings = {name: _json(value) for name, value in model.get_params(deep=False).items()}
     if not isinstance(settings["random_state"], int):
         settings["random_state"] = None
     return {
         "format": FORMAT,
         "settings": settings,
-        "classes": [_plain(label) for label in model.classes_],
-        "positive": _plain(model.positive_class_),
+        "classes": [_json(label) for label in model.classes_],
+        "positive": _json(model.positive_class_),
         "base_rate": model.base_rate_,
         "n_features": model.n_features_in_,
         "features": None if names is None else [str(name) for name in names],
@@ -61,7 +61,5 @@ def restore_estimator(kind: type[Any], record: Mapping[str, Any]) -> Any:
     return model
 
 
-def _plain(value: Any) -> Any:
-    if isinstance(value, np.generic):
-        return value.item()
-    return dict(value) if isinstance(value, Mapping) else value
+def _json(value: Any) -> Any:
+    return dict(value) if isinstance(value, Mapping) else plain(value)

@@ -159,7 +159,7 @@ class FastFrugalTree:
             }
             for node in self.nodes
         ]
-        record = {"nodes": nodes, "negative": _plain(self.negative), "positive": _plain(self.positive)}
+        record = {"nodes": nodes, "negative": plain(self.negative), "positive": plain(self.positive)}
         return record if self.scores is None else record | {"scores": self.scores.to_dict()}
 
     @classmethod
@@ -194,5 +194,6 @@ def close(nodes: Sequence[Node]) -> tuple[Node, ...]:
     return (*nodes[:-1], replace(nodes[-1], exit=BOTH))
 
 
-def _plain(label: Any) -> Any:
+def plain(label: Any) -> Any:
+    """A label as Python has it, not numpy."""
     return label.item() if isinstance(label, np.generic) else label

@@ -16,11 +16,9 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
-
 from truescope.core.errors import TableError
 from truescope.tabular.trees.settings import check_choice
-from truescope.tabular.trees.tree import BOTH, NEGATED, FastFrugalTree, Node
+from truescope.tabular.trees.tree import BOTH, NEGATED, FastFrugalTree, Node, plain
 
 _PHRASES = {
     "en": ("If {question}, decide {label}.", "If {question}, decide {label}, otherwise, decide {other}."),
@@ -131,7 +129,7 @@ def _label(label: Any) -> str:
     if isinstance(label, str):
         looks_like_more = not isinstance(_read_label(label), str) if re.fullmatch(_LABEL, label) else True
         return json.dumps(label, ensure_ascii=False) if looks_like_more else label
-    return str(label.item() if isinstance(label, np.generic) else label)
+    return str(plain(label))
 
 
 def _read_label(text: str) -> Any:
