@@ -15,6 +15,7 @@ from truescope.tabular.trees.tree import FastFrugalTree
 from truescope.tabular.trees.words import threshold_words, to_words
 
 PARTS = ("all", "tree", "icontree", "cues", "roc")
+"""What `plot` can draw."""
 WIDTH, MARGIN = 920.0, 30.0
 
 
