@@ -132,6 +132,12 @@ def test_files_that_are_missing_or_damaged(folder: Path) -> None:
     weights.write_bytes(whole[:8] + b"x" * (len(whole) - 8))
     with pytest.raises(ModelError, match="is damaged"):
         Model.from_pretrained(folder)
+    index = folder / "model.safetensors.index.json"
+    for content in ('{"weight_map": ["a"]}', '{"weight_map": {"a": 1}}', "{}"):
+        index.write_text(content)
+        with pytest.raises(ModelError, match="names no files of weights"):
+            Model.from_pretrained(folder)
+    index.unlink()
     weights.unlink()
     with pytest.raises(ModelError, match="has no weights"):
         Model.from_pretrained(folder)

@@ -2,7 +2,7 @@
 
 Read in this order: `families` (where the sites lie), `parts` (a model's modules by those names), `edits` and `passes`
 (one forward pass that reads and edits), `attention` (patterns), `model`, `tail` (the last position again and again),
-`load` and `weights` (from files), `text` (tokens).
+`folders`, `load` and `weights` (from files), `text` (tokens).
 """
 
 from truescope.models.attention import AttentionStep, attention_steps

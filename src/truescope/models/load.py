@@ -1,12 +1,11 @@
 """From a folder or a hub name to a Hugging Face model and its tokenizer, or to one clear error.
 
-Local folders are checked before transformers sees them: their configuration, the safetensors files (header and length),
-the shards an index names. Nothing here unpickles freely: a `pytorch_model.bin` is read with `weights_only=True`.
+Local folders are checked before transformers sees them (`folders`). Nothing here unpickles freely: a
+`pytorch_model.bin` is read with `weights_only=True`.
 """
 
 from __future__ import annotations
 
-import json
 import logging
 import os
 import pickle
@@ -26,9 +25,9 @@ from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, PreTra
 from transformers.utils import logging as hf_logging
 
 from truescope.core.errors import ModelError, nearest
+from truescope.models.folders import check_folder, is_path, no_folder, siblings
 
 _TOKENIZER_FILES = ("tokenizer.json", "tokenizer.model", "vocab.json", "vocab.txt", "spiece.model", "tekken.json")
-_SINGLE = ("model.safetensors", "pytorch_model.bin")
 
 
 @dataclass(frozen=True)
@@ -58,8 +57,8 @@ def load(
     local = folder.is_dir()
     if local:
         check_folder(folder)
-    elif _is_path(text):
-        raise _no_folder(folder)
+    elif is_path(text):
+        raise no_folder(folder)
     source = str(folder) if local else text
     options: dict[str, Any] = {"dtype": parse_dtype(dtype)} if dtype is not None else {}
     if revision is not None:
@@ -83,112 +82,6 @@ def parse_dtype(dtype: str | torch.dtype) -> str | torch.dtype:
         return found
     known = ("float32", "bfloat16", "float16", "float64", "auto")
     raise ModelError(f"there is no dtype {dtype!r} for weights", fix=nearest(str(dtype), known) or ", ".join(known))
-
-
-def _is_path(text: str) -> bool:
-    """Whether a text can only mean a folder: a hub name has at most one slash, and nothing before it lies here."""
-    path = Path(text)
-    if path.is_absolute() or text.startswith((".", "~")) or text.endswith(("/", os.sep)) or "\\" in text:
-        return True
-    return len(path.parts) > 2 or path.is_file() or (len(path.parts) == 2 and path.parent.is_dir())
-
-
-def _siblings(folder: Path) -> str:
-    """The nearest folders beside a folder that is not there."""
-    parent = folder.parent
-    if not parent.is_dir():
-        return f"the folder above, {parent}, does not exist either"
-    names = sorted(child.name for child in parent.iterdir() if child.is_dir())
-    near = nearest(folder.name, names)
-    if near:
-        return f"in {parent}, {near}"
-    return f"{parent} has the folders {', '.join(names[:8])}" if names else f"{parent} has no folders in it"
-
-
-def _no_folder(folder: Path) -> ModelError:
-    if folder.is_file():
-        return ModelError(
-            f"{str(folder)!r} is a file", why="a model is a folder", fix=f"name the folder: {str(folder.parent)!r}"
-        )
-    return ModelError(f"there is no model folder {str(folder)!r}", fix=_siblings(folder))
-
-
-def check_folder(folder: Path) -> None:
-    """See that a folder has a configuration and whole weight files.
-
-    Raises:
-        ModelError: one is missing or damaged; it is named.
-    """
-    config = folder / "config.json"
-    if not config.is_file():
-        inner = [child.parent.name for child in folder.glob("*/config.json")]
-        raise ModelError(
-            f"the folder {str(folder)!r} is no model: it has no config.json",
-            why=f"it has {', '.join(sorted(child.name for child in folder.iterdir())[:8]) or 'nothing in it'}",
-            fix=f"name a folder in it: {', '.join(inner[:5])}" if inner else "name a folder saved by save_pretrained",
-        )
-    _read_json(config)
-    for index in ("model.safetensors.index.json", "pytorch_model.bin.index.json"):
-        if (folder / index).is_file():
-            weight_map = _read_json(folder / index).get("weight_map", {})
-            _check_files(folder, sorted(set(weight_map.values())), why=f"{index} names it")
-            return
-    present = [name for name in _SINGLE if (folder / name).is_file()]
-    if not present:
-        raise ModelError(
-            f"the folder {str(folder)!r} has no weights",
-            why="there is no model.safetensors, no index of shards, and no pytorch_model.bin",
-            fix="copy the weights beside config.json",
-        )
-    _check_files(folder, present[:1], why="it holds the weights")
-
-
-def _check_files(folder: Path, names: list[str], why: str) -> None:
-    for name in names:
-        if not (folder / name).is_file():
-            raise ModelError(f"the folder {str(folder)!r} has no {name}", why=why, fix="fetch the file again")
-        if name.endswith(".safetensors"):
-            check_safetensors(folder / name)
-
-
-def _read_json(path: Path) -> dict[str, Any]:
-    try:
-        record = json.loads(path.read_text(encoding="utf-8"))
-    except (ValueError, OSError) as error:
-        raise ModelError(f"{str(path)!r} cannot be read as JSON", why=str(error), fix="fetch the file again") from error
-    if not isinstance(record, dict):
-        raise ModelError(f"{str(path)!r} is not a JSON object", fix="fetch the file again")
-    return record
-
-
-def check_safetensors(path: Path) -> None:
-    """See that a safetensors file is whole: its header is JSON and its data is as long as the header says.
-
-    Raises:
-        ModelError: the file is damaged or truncated.
-    """
-    damaged = ModelError(f"{str(path)!r} is damaged", why="it has no safetensors header", fix="fetch the file again")
-    size = path.stat().st_size
-    with path.open("rb") as file:
-        n_header = int.from_bytes(file.read(8), "little")
-        if size < 8 or n_header > size - 8:
-            raise damaged if n_header > 100_000_000 or size < 8 else _truncated(path, size, 8 + n_header)
-        try:
-            header = json.loads(file.read(n_header))
-            ends = [entry["data_offsets"][1] for name, entry in header.items() if name != "__metadata__"]
-        except (ValueError, KeyError, TypeError, AttributeError, IndexError) as error:
-            raise damaged from error
-    expected = 8 + n_header + max(ends, default=0)
-    if size < expected:
-        raise _truncated(path, size, expected)
-
-
-def _truncated(path: Path, size: int, expected: int) -> ModelError:
-    return ModelError(
-        f"{str(path)!r} is truncated",
-        why=f"it has {size:,} bytes of {expected:,} or more",
-        fix="fetch the file again; a broken download or a full disk leaves such files",
-    )
 
 
 def _load_weights(source: str, local: bool, device_map: Any, options: dict[str, Any]) -> PreTrainedModel:
@@ -249,7 +142,7 @@ def _load_error(source: str, local: bool, error: Exception) -> ModelError:
     if local:
         return ModelError(f"transformers cannot load the model in {source!r}", why=why, fix=_local_fix(error))
     folder = Path(source).absolute()
-    here = f"; {_siblings(folder)}" if folder.parent.is_dir() else ""
+    here = f"; {siblings(folder)}" if folder.parent.is_dir() else ""
     return ModelError(
         f"there is no folder {source!r}, and the hub did not give a model of that name",
         why=why,
