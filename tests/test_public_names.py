@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import ast
 import inspect
+import os
 import pkgutil
+import subprocess
+import sys
 from collections.abc import Iterator
 from importlib import import_module
 from itertools import pairwise
@@ -87,6 +90,22 @@ def _documented_constants(folder: Path) -> Iterator[str]:
 def test_the_package_offers_its_verbs() -> None:
     assert set(dir(truescope)) == {*truescope.__all__, "__version__"}
     for name in truescope.__all__:
-        assert getattr(truescope, name).__doc__
+        thing = getattr(truescope, name)
+        assert callable(thing) and thing.__doc__
     with pytest.raises(AttributeError):
         truescope.nonsense  # noqa: B018
+
+
+@pytest.mark.parametrize(
+    "first", ["truescope.trace", "truescope.pipelines", "truescope.judge.ledger", "truescope.train"]
+)
+def test_a_verb_is_a_verb_whatever_was_imported_before(first: str) -> None:
+    words = (
+        f"import {first}, truescope\n"
+        "for _ in range(2):\n"
+        "    assert all(callable(getattr(truescope, name)) for name in ('demo', 'trace', 'judge', 'train'))\n"
+        "from truescope import trace\n"
+        "from truescope.trace import load_graph\n"
+        "assert trace is truescope.trace and trace.__module__ == 'truescope.pipelines.trace'\n"
+    )
+    subprocess.run([sys.executable, "-c", words], env=os.environ | {"PYTHONPATH": str(SOURCE.parent)}, check=True)

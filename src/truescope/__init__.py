@@ -11,7 +11,9 @@ Importing the package imports neither torch nor numpy; what is needed is importe
 
 from __future__ import annotations
 
+import sys
 from importlib import import_module
+from types import ModuleType
 from typing import Any
 
 __version__ = "0.1.0"
@@ -40,3 +42,18 @@ def __getattr__(name: str) -> Any:
 
 def __dir__() -> list[str]:
     return sorted([*_WHERE, "__version__"])
+
+
+class _Package(ModuleType):
+    """Some verbs have the name of a room (`trace`, `judge`, `train`): ``truescope.trace`` is always the verb.
+
+    Python would bind a room to its name here as soon as anything imports it. The room itself is reached as ever, by
+    ``from truescope.trace import …``.
+    """
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if not (name in _WHERE and isinstance(value, ModuleType)):
+            super().__setattr__(name, value)
+
+
+sys.modules[__name__].__class__ = _Package
