@@ -78,10 +78,11 @@ class Convolution:
 
 @dataclass(frozen=True, eq=False)
 class Gate:
-    """An activation function, entry by entry; ``function`` is what the model calls, written in torch."""
+    """An activation function, entry by entry; ``function`` is what the model calls; ``rectifies``: it is a ReLU."""
 
     name: str
     function: Pointwise
+    rectifies: bool = False
 
     def apply(self, h: Float[np.ndarray, "n_nodes d"]) -> Float[np.ndarray, "n_nodes d"]:
         """φ(H)."""
@@ -114,6 +115,7 @@ class Head:
 
 
 Step = Convolution | Gate | Head
+Backward = Callable[[Gate, np.ndarray, np.ndarray], np.ndarray]
 
 
 @dataclass(frozen=True, eq=False)
@@ -186,11 +188,12 @@ class Record:
     _mean_slope: list[np.ndarray] = field(default_factory=list)
 
     def pull_back(
-        self, node: int, target_class: int
+        self, node: int, target_class: int, through: Backward | None = None
     ) -> tuple[Int[np.ndarray, " n_rows"], Float[np.ndarray, "n_rows d"]]:
         """The gradient of one node's output by the input, summed over the points: the rows where it may differ from 0.
 
-        Points that differ only in factors met before the first gate (or head) on the way back are summed there.
+        ``through`` replaces the rule at gates, g ↦ g · slope. Points that differ only in factors met before the first
+        gate (or head) on the way back are summed there.
         """
         rows = np.array([node])
         one = np.zeros((1, 1, self.logits.shape[-1]), self.logits.dtype)
@@ -207,7 +210,8 @@ class Record:
             if not summed and not slopes:
                 g, summed = np.einsum("p,prd->rd", self.weights, g)[None], True
             if isinstance(step, Gate):
-                g = g * slopes.pop()[:, rows]
+                slope = slopes.pop()[:, rows]
+                g = g * slope if through is None else through(step, g, slope)
             else:
                 rows, g = step.pull(rows, g)
         return rows, g[0] if summed else np.einsum("p,prd->rd", self.weights, g)

@@ -114,7 +114,7 @@ def _read_node(model: nn.Module, node: fx.Node, values: Mapping[fx.Node, Any], n
     if name in _HEADS and called is not None:
         return [Head(name, lambda z: called(z, dim=-1))]
     if name in _GATES and called is not None:
-        return [Gate(name, lambda h: called(h, *rest, **named))]
+        return [Gate(name, lambda h: called(h, *rest, **named), name == "relu")]
     raise _Unreadable(f"the step {name!r} is not one this package can read")
 
 
@@ -125,7 +125,7 @@ def _read_module(module: nn.Module, name: str, n_nodes: int, edge_index: Tensor 
         return [Head(name, module)]
     if isinstance(module, _GATE_MODULES):
         # An in-place module would change the values that later steps are compared with.
-        return [Gate(name, lambda h: module(h.clone()))]
+        return [Gate(name, lambda h: module(h.clone()), isinstance(module, nn.ReLU))]
     if isinstance(module, nn.Sequential | pyg.MLP):
         return _read_children(module, name, n_nodes)
     if isinstance(module, nn.Linear | pyg.Linear):

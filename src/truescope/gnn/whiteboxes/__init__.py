@@ -6,14 +6,11 @@ Read in this order: `layers`, `published` (the three published classifiers), `ge
 
 from truescope.gnn.whiteboxes.closed_forms import expected_outranking
 from truescope.gnn.whiteboxes.generate import GRAPH_KINDS, Instance, Setting, both_ways, draw_truth, generate
-from truescope.gnn.whiteboxes.layers import ImportantDegree, ImportantMean
 from truescope.gnn.whiteboxes.published import WHITE_BOXES, WhiteBox, important_mean
 
 __all__ = [
     "GRAPH_KINDS",
     "WHITE_BOXES",
-    "ImportantDegree",
-    "ImportantMean",
     "Instance",
     "Setting",
     "WhiteBox",

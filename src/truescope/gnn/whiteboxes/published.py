@@ -94,6 +94,14 @@ class WhiteBox(nn.Module):
         y = torch.sigmoid((self.logits(x, edge_index) - self.mean) / self.std)
         return torch.stack([1 - y, y], dim=1)
 
+    def sees_features(self, edge_index: Int[Tensor, "2 n_arcs"], n_nodes: int) -> Bool[np.ndarray, " n_nodes"]:
+        """For which nodes any feature can matter at all: those with an important walk of ``hops`` arcs into them."""
+        P = important_mean(edge_index, self.mean_layer.important, n_nodes)
+        reach = np.ones(n_nodes)
+        for _ in range(self.hops):
+            reach = P @ reach
+        return reach > 0
+
     def chain(self, x: Float[Tensor, "n_nodes n_features"], edge_index: Int[Tensor, "2 n_arcs"]) -> Chain:
         """The same function as a chain of steps, for explainers that work on the steps."""
         n = len(x)

@@ -1,0 +1,65 @@
+"""`gnn_benchmark`: explainers of graph networks, held against models whose mechanism is known.
+
+What runs needs the extra `gnn`, and is imported when it is called.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from truescope.core.claims import Verdict
+from truescope.core.errors import UsageError
+from truescope.core.progress import Watcher
+from truescope.store import Store
+
+
+@dataclass(frozen=True)
+class GnnBenchmarkReport:
+    """The benchmark's record, the verdicts on the published findings, and the page."""
+
+    record: Mapping[str, Any]
+    verdicts: Sequence[Verdict]
+    page: Path
+
+    def summary(self) -> dict[str, Any]:
+        """What ``truescope gnn benchmark --json`` prints."""
+        return {**self.record, "page": str(self.page)}
+
+
+def gnn_benchmark(
+    *,
+    quick: bool = False,
+    explainers: Sequence[str] | None = None,
+    data: Path | None = None,
+    n_processes: int | None = None,
+    seed: int = 0,
+    store: Store | None = None,
+    watcher: Watcher | None = None,
+) -> GnnBenchmarkReport:
+    """Run the published benchmark, or a small part of it, and judge the five published findings on it.
+
+    ``data`` is the folder of real data (``TRUESCOPE_DATA`` where none is named); without it the Facebook part is left
+    out. A run that was stopped goes on at the first cell that is missing. ``seed`` draws bootstrap samples and
+    controls; the instances have the published seeds.
+
+    Raises:
+        UsageError: no such explainer, or a negative seed.
+        StoreError, GraphError: as their names say.
+    """
+    need_graphs()
+    from truescope.pipelines.graph_benchmark import run_benchmark
+
+    found = run_benchmark(quick, explainers, data, n_processes, seed, store or Store.open(), watcher or Watcher())
+    return GnnBenchmarkReport(*found)
+
+
+def need_graphs() -> None:
+    """Raise UsageError where the extra `gnn` is not installed."""
+    if find_spec("torch_geometric") is None:
+        raise UsageError(
+            "graph networks need torch-geometric", why="it is not installed", fix='pip install "truescope[gnn]"'
+        )

@@ -1,0 +1,86 @@
+"""GNNExplainer of all nodes at once: the published means, and trees that are the model."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from truescope.core.errors import GraphError, UsageError
+from truescope.gnn.explainers import Chain, Subject, Trees, gnn_explainer
+from truescope.gnn.explainers.subject import mask_messages
+from truescope.gnn.whiteboxes import Setting
+from truescope.judge.axioms import outranking
+
+from .graph_models import gcn, gin, ring_graph, sage, white_box
+
+
+@pytest.mark.parametrize(
+    ("name", "setting", "published"),
+    [
+        ("local", Setting(0.5, 0.5), 0.7471),
+        pytest.param("neighborhood", Setting(0.5, 0.5), 0.7783, marks=pytest.mark.slow),
+        pytest.param("neighborhood", Setting(0.5, 0.1), 0.9883, marks=pytest.mark.slow),
+        pytest.param("local", Setting(0.9, 0.5), 0.7725, marks=pytest.mark.slow),
+    ],
+)
+def test_the_published_mean_is_met_to_four_digits(name: str, setting: Setting, published: float) -> None:
+    instance, model = white_box(name, setting, 42)
+    subject = Subject(model, instance.x, instance.edge_index)
+    found = gnn_explainer(subject, instance.nodes, epochs=1000, version="published", seed=42)
+    assert outranking(found.features, instance.used).mean() == pytest.approx(published, abs=5e-4)
+
+
+@pytest.mark.parametrize("make", [gcn, sage, gin])
+def test_trees_are_the_model_under_any_masks(make) -> None:
+    x, edge_index = ring_graph()
+    model = make()
+    subject = Subject(model, x, edge_index)
+    assert isinstance(subject.unrolled, Chain)
+    nodes = np.array([0, 3, 7])
+    trees = Trees(subject.unrolled, x, edge_index, nodes)
+    generator = torch.Generator().manual_seed(1)
+    features, arcs = (torch.rand(3, n, generator=generator) for n in (x.shape[1], edge_index.shape[1]))
+    got = trees.outputs(features, arcs[trees.entry_target, trees.entry_arc])
+    for place, node in enumerate(nodes):
+        handles = mask_messages(model, edge_index, arcs[place])
+        with torch.no_grad():
+            alone = model(x * features[place], edge_index)[node]
+        for handle in handles:
+            handle.remove()
+        torch.testing.assert_close(got[place], alone)
+
+
+def test_trees_of_a_white_box_mask_its_count_of_neighbours_too() -> None:
+    instance, model = white_box("two-hop", Setting(n_nodes=40, mean_degree=6, n_features=10), 1)
+    subject = Subject(model, instance.x, instance.edge_index)
+    nodes = instance.nodes[:4]
+    trees = Trees(subject.chain("a test"), instance.x, instance.edge_index, nodes)
+    arcs = torch.rand(4, subject.n_arcs, dtype=torch.float64)
+    got = trees.outputs(torch.ones(4, 10, dtype=torch.float64), arcs[trees.entry_target, trees.entry_arc])
+    for place, node in enumerate(nodes):
+        with subject.running() as run, torch.no_grad():
+            torch.testing.assert_close(got[place], run(instance.x, arcs[place])[node])
+
+
+def test_together_is_what_each_gets_alone() -> None:
+    x, edge_index = ring_graph()
+    subject = Subject(gcn(), x, edge_index)
+    alone = gnn_explainer(subject, [4], epochs=40, seed=3)
+    together = gnn_explainer(subject, [4, 5, 9], epochs=40, seed=3)
+    np.testing.assert_allclose(together.features[0], alone.features[0], rtol=1e-4)
+    np.testing.assert_allclose(together.arcs[0], alone.arcs[0], rtol=1e-4)
+    outside = ~np.isin(np.arange(subject.n_arcs), np.flatnonzero(alone.arcs[0]))
+    assert outside.any()  # arcs that cannot reach the node have no score
+
+
+def test_what_it_refuses() -> None:
+    x, edge_index = ring_graph()
+    subject = Subject(gcn(), x, edge_index)
+    with pytest.raises(UsageError, match="published"):
+        gnn_explainer(subject, version="publishd")
+    with pytest.raises(UsageError, match="epochs"):
+        gnn_explainer(subject, epochs=0)
+    doubled = torch.cat([edge_index, edge_index[:, :1]], dim=1)
+    with pytest.raises(GraphError, match="parallel"):
+        gnn_explainer(Subject(gcn(), x, doubled), [0], epochs=1)
