@@ -108,7 +108,7 @@ def collect(
         features[place] = size.sum(0)
         by_node[place, rows] = size.sum(1)
         if kept is not None:
-            kept[place, rows] = size if times is None else scores
+            kept[place, rows] = size if name == "saliency" else scores
     return Attributions(name, chosen, classes, features, by_node, full=kept)
 
 
@@ -132,12 +132,12 @@ def _batched(
             for point, weight in zip(points, weights, strict=True):
                 x = point.detach().clone().requires_grad_()
                 picked = run(x)[torch.from_numpy(chosen[batch]), torch.from_numpy(classes[batch])]
-                total += float(weight) * _gradients(picked, x)
+                total += float(weight) * input_gradients(picked, x)
         for g in total.numpy():
             yield everything, g
 
 
-def _gradients(outputs: Float[Tensor, " n_targets"], x: Float[Tensor, "n d"]) -> Float[Tensor, "n_targets n d"]:
+def input_gradients(outputs: Float[Tensor, " n_targets"], x: Float[Tensor, "n d"]) -> Float[Tensor, "n_targets n d"]:
     """Each output's gradient by x: one batched backward pass, or one each where an operation cannot be batched."""
     if not outputs.requires_grad:
         return torch.zeros(len(outputs), *x.shape, dtype=x.dtype)
