@@ -2,18 +2,18 @@
 
 Read in this order: `subject` (a model on one graph), `untouched` (what puts it back), `chain` and `unroll` (its steps),
 `attributions` (what an explainer gives); then the explainers: `gradients`, `rectifiers`, `relevance`, `graphlime`,
-`trees` and `gnn_explainer`, `walks`, `gradcam`, `perturbation`, `from_pyg`, `baselines`; `registry` has all by name.
+`trees` and `gnn_explainer`, `walks`, `gradcam`, `perturbation`, `pyg_algorithms`, `baselines`; `registry` has all by name.
 """
 
 from truescope.gnn.explainers.attributions import Attributions, from_pyg
 from truescope.gnn.explainers.baselines import degree_scores, oracle_scores, random_scores
 from truescope.gnn.explainers.chain import Chain, Convolution, Gate, Head, Record, Term
-from truescope.gnn.explainers.from_pyg import attention, graphmask, pg_explainer, pgm_explainer
 from truescope.gnn.explainers.gnn_explainer import VERSIONS, gnn_explainer
 from truescope.gnn.explainers.gradcam import grad_cam
 from truescope.gnn.explainers.gradients import input_x_gradient, integrated_gradients, saliency
 from truescope.gnn.explainers.graphlime import graphlime
 from truescope.gnn.explainers.perturbation import occlusion, shapley
+from truescope.gnn.explainers.pyg_algorithms import attention, graphmask, pg_explainer, pgm_explainer
 from truescope.gnn.explainers.rectifiers import FunctionalReLUWarning, deconvolution, guided_backpropagation
 from truescope.gnn.explainers.registry import EXPLAINERS, Explainer, explainer
 from truescope.gnn.explainers.relevance import RULES, Rule, lrp, published_lrp

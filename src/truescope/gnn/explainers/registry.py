@@ -9,12 +9,12 @@ from typing import Any
 from truescope.core.errors import UsageError, nearest
 from truescope.gnn.explainers.attributions import Attributions
 from truescope.gnn.explainers.baselines import degree_scores, random_scores
-from truescope.gnn.explainers.from_pyg import attention, graphmask, pg_explainer, pgm_explainer
 from truescope.gnn.explainers.gnn_explainer import gnn_explainer
 from truescope.gnn.explainers.gradcam import grad_cam
 from truescope.gnn.explainers.gradients import input_x_gradient, integrated_gradients, saliency
 from truescope.gnn.explainers.graphlime import graphlime
 from truescope.gnn.explainers.perturbation import occlusion, shapley
+from truescope.gnn.explainers.pyg_algorithms import attention, graphmask, pg_explainer, pgm_explainer
 from truescope.gnn.explainers.rectifiers import deconvolution, guided_backpropagation
 from truescope.gnn.explainers.relevance import lrp
 from truescope.gnn.explainers.subject import Subject
