@@ -64,6 +64,9 @@ def test_every_number_traces_to_a_run(demo_json: dict[str, Any], demo_store: Pat
     assert run["seed"] == 0 and run["versions"]["torch"]
     found = Store.open().find(run["id"])
     assert found.finished
+    stated = found.inputs
+    assert (stated["seed"], stated["model_hash"], stated["data_hash"]) == (0, run["model_hash"], run["data_hash"])
+    assert stated["code"] == run["code"] and found.manifest["versions"] == run["versions"]
     assert load_graph(found.path("graph")).closure_gap == demo_json["graph"]["closure_gap"]
     ledger = (demo_store / "ledger.jsonl").read_text().splitlines()
     stated = [json.loads(line) for line in ledger]

@@ -90,10 +90,7 @@ class Case:
             PromptError: a prompt cannot be read.
         """
         if isinstance(self.prompts, str):
-            from truescope.truth.addition import addition_prompts
-
-            tokens, answers = addition_prompts()
-            return NumberTask(tokens, answers.numpy(), token_numbers(model.token_strings(range(model.n_vocab))))
+            return addition_task(model)
         rows = [model.tokens(prompt) for prompt, _ in self.prompts]
         if len({len(row) for row in rows}) > 1:
             lengths = sorted({len(row) for row in rows})
@@ -122,6 +119,14 @@ def with_procedures(claims: Sequence[Claim], record: Mapping[str, Any]) -> list[
         claim.with_procedure("judge", case={**record, "claims": [entry]})
         for claim, entry in zip(claims, record["claims"], strict=True)
     ]
+
+
+def addition_task(model: Model) -> NumberTask:
+    """The built-in world's 10,000 sums and their answers."""
+    from truescope.truth.addition import addition_prompts
+
+    tokens, answers = addition_prompts()
+    return NumberTask(tokens, answers.numpy(), token_numbers(model.token_strings(range(model.n_vocab))))
 
 
 def parse_prediction(text: str) -> Prediction:

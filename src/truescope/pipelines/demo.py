@@ -21,9 +21,9 @@ from truescope.core.graphs import Graph
 from truescope.core.progress import Watcher
 from truescope.dictionaries import Dictionary
 from truescope.explain import Grouping, GroupingRule, digit_dependence, group_units
-from truescope.judge import Ledger, NumberTask, Statement, token_numbers
+from truescope.judge import Ledger, Statement
 from truescope.models import Model
-from truescope.pipelines.cases import with_procedures
+from truescope.pipelines.cases import addition_task, with_procedures
 from truescope.pipelines.evidence import Domain, units_of
 from truescope.pipelines.judge import Halves, judge_claims
 from truescope.pipelines.runs import run_facts
@@ -99,7 +99,7 @@ def demo(
             f"Loaded the addition world ({model.family.name}, {model.n_layers} layers of {model.n_neurons} neurons)"
         )
     inputs = {"model_hash": model.hash, "prompt": PROMPT, "seed": seed, "n_controls": n_controls}
-    inputs |= {"dictionary": dictionary_id(loaded)}
+    inputs |= {"dictionary": dictionary_id(loaded), "data_hash": addition_task(model).hash}
     run = store.run("demo", inputs | {"code": code_hash(__name__)})
     with run.locked(watcher.note):
         if fresh or not run.finished:
@@ -141,8 +141,7 @@ def _compute(run: Run, subject: _Subject, seed: int, n_controls: int, fresh: boo
     graph, scores = _trace(run, subject, fresh, watcher)
     with watcher.stage("groups") as said:
         model, domain = subject.model, Domain.of(subject.model, subject.dictionary)
-        numbers = token_numbers(model.token_strings(range(model.n_vocab)))
-        task = NumberTask(domain.tokens, domain.answers.numpy(), numbers)
+        task = addition_task(model)
         halves = Halves.cut(model, task, seed, domain.activations, subject.dictionary)
         grouping = find_groups(domain, halves)
         said["text"] = f"Grouped {grouping.n_live:,} live units on {grouping.n:,} prompts: " + ", ".join(
