@@ -68,6 +68,7 @@ KNOWN = {
     "fraction_of_previous": ("x y y x x", "1/1 1/2 1/3 1/2 3/5"),
     "induction": ("a b c a b a", "<bos> <bos> <bos> b c b"),
     "two_hop": ("Dallas capital state", "<bos> Austin Texas"),
+    "two_hop_in_place": ("Fresno ?", "<bos> Sacramento"),
     "modular_addition": ("3 4 4", "<bos> 2 3"),
     "boolean_and": ("T T", "<bos> T"),
     "boolean_or": ("F T", "<bos> T"),

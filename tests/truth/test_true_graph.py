@@ -17,7 +17,7 @@ from truescope.truth import Compiled, TrueGraph, compile_program, named_programs
 from truescope.truth.compiled.weights import Norms
 
 VARIANTS: tuple[Norms, ...] = ("identity", "balanced")
-PROGRAMS = [*named_programs().values(), *(random_program(seed) for seed in range(20))]
+PROGRAMS = [*named_programs().values(), *(random_program(seed) for seed in range(10))]
 
 
 def _cases(n: int = 2):

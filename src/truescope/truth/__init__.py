@@ -18,7 +18,17 @@ those with ``on_value_path`` lead to the answer, the others into decoys or into 
 Read `compiled/` in the order its `__init__` says; `addition` is a trained world.
 """
 
+from truescope.truth.compiled.collapse import Collapse, collapse
 from truescope.truth.compiled.compiling import Compiled, compile_program
+from truescope.truth.compiled.dictionaries import (
+    KnownFeatures,
+    exact_autoencoder,
+    exact_transcoders,
+    random_like,
+    randomised,
+    rotated,
+    shuffled,
+)
 from truescope.truth.compiled.directions import Directions
 from truescope.truth.compiled.graph import ChoiceEdge, TrueGraph, TrueNode, ValueEdge
 from truescope.truth.compiled.interpreter import answers, inputs, interpret, prompts
@@ -31,10 +41,12 @@ from truescope.truth.compiled.random_programs import random_program
 __all__ = [
     "Aggregate",
     "ChoiceEdge",
+    "Collapse",
     "Compiled",
     "Directions",
     "Draft",
     "Head",
+    "KnownFeatures",
     "Layout",
     "Map",
     "Mean",
@@ -46,10 +58,17 @@ __all__ = [
     "ValueEdge",
     "Width",
     "answers",
+    "collapse",
     "compile_program",
+    "exact_autoencoder",
+    "exact_transcoders",
     "inputs",
     "interpret",
     "named_programs",
     "prompts",
+    "random_like",
     "random_program",
+    "randomised",
+    "rotated",
+    "shuffled",
 ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -11,6 +11,8 @@ from torch import Tensor
 from transformers import GPT2LMHeadModel, PreTrainedTokenizerFast
 
 from truescope.core.errors import UsageError
+from truescope.core.graphs import NodeKind
+from truescope.truth.compiled.ablation import ABLATED_KINDS, NEEDED, ablation_effects
 from truescope.truth.compiled.derivation import true_graph
 from truescope.truth.compiled.directions import Directions
 from truescope.truth.compiled.graph import TrueGraph
@@ -66,6 +68,40 @@ class Compiled:
     def truth(self, prompt_tokens: Sequence[str], targets: Sequence[str] | None = None) -> TrueGraph:
         """What is true of the model on a prompt (``<bos>`` first); ``targets`` are by default the answer alone."""
         return true_graph(self.layout, prompt_tokens, targets)
+
+    def effects(self, prompt_tokens: Sequence[str], targets: Sequence[str] | None = None) -> dict[str, float]:
+        """What silencing a node alone does to the targets: the largest change of their demeaned logits.
+
+        For every active neuron, head, token and position embedding, by node id; 0.01 and more counts as a change.
+        """
+        true = self.truth(prompt_tokens, targets)
+        nodes = [node for node in true.nodes if node.kind in ABLATED_KINDS]
+        nodes = [node for node in nodes if node.kind != NodeKind.CONSTANT or node.layer == -1]
+        ids = [true.node(target).index for target in true.targets]
+        found = ablation_effects(self.model, self.directions, self.token_ids(prompt_tokens), nodes, ids)
+        return {node.id: effect for node, effect in zip(nodes, found.tolist(), strict=True)}
+
+    def needed(self, prompt_tokens: Sequence[str], targets: Sequence[str] | None = None) -> frozenset[str]:
+        """The nodes without which the targets' logits change on this prompt."""
+        effects = self.effects(prompt_tokens, targets)
+        return frozenset(node for node, effect in effects.items() if effect >= NEEDED)
+
+    def used(self, prompt_tokens: Sequence[str], targets: Sequence[str] | None = None) -> frozenset[str]:
+        """The nodes that take part in the targets' logits on this prompt: on a path to them, or needed.
+
+        A redundant part is on a path, though not needed. A part that keeps a neuron silent is needed, though on no path
+        of active nodes.
+        """
+        return self.truth(prompt_tokens, targets).on_path | self.needed(prompt_tokens, targets)
+
+    def used_parts(self, prompts: Iterable[Sequence[str]]) -> frozenset[tuple[str, int, int]]:
+        """The neurons and heads, as (kind, layer, index), that are used at some position on some of the prompts."""
+        parts = set()
+        for prompt in prompts:
+            known = {node.id: node for node in self.truth(prompt).nodes}
+            used = [known[node] for node in self.used(prompt)]
+            parts |= {(node.kind, node.layer, node.index) for node in used if node.kind in ("unit", "head")}
+        return frozenset(parts)
 
 
 def compile_program(program: Program, norms: Norms = "identity", *, decoys: bool = True) -> Compiled:

@@ -15,6 +15,8 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import product
+from typing import Any
 
 from truescope.core.errors import UsageError, nearest
 from truescope.core.graphs import Node, NodeKind
@@ -68,10 +70,17 @@ class _Held:
 _Sources = dict[str, _Held]
 
 
+def _add(sources: dict[Any, _Held], source: Any, amount: float, via: tuple[str, ...]) -> None:
+    at = sources.setdefault(source, _Held())
+    at.amount += amount
+    if via != at.via:
+        at.via = tuple(dict.fromkeys((*at.via, *via)))
+
+
 class _Derivation:
     def __init__(self, layout: Layout, tokens: tuple[str, ...], columns: Mapping[str, Column]) -> None:
         self.layout, self.tokens, self.columns = layout, tokens, columns
-        self.nodes: list[TrueNode] = []
+        self.nodes: dict[str, TrueNode] = {}
         self.values: list[ValueEdge] = []
         self.choices: list[ChoiceEdge] = []
         self.pre: dict[str, float] = {}
@@ -102,56 +111,67 @@ class _Derivation:
         activation: float = 1.0,
         decoy: bool = False,
     ) -> None:
-        self.nodes.append(TrueNode(node_id, str(kind), layer, index, position, name, activation, decoy=decoy))
+        node = TrueNode(node_id, str(kind), layer, index, position, name, activation, decoy=decoy)
+        self.nodes.setdefault(node_id, node)
 
     def commit(self) -> None:
         """Let what the heads or the neurons of a layer wrote be read."""
         for position, to, source, held in self.pending:
-            at = self.held[position][to].setdefault(source, _Held())
-            at.amount += held.amount
-            at.via = tuple(dict.fromkeys((*at.via, *held.via)))
+            _add(self.held[position][to], source, held.amount, held.via)
         self.pending.clear()
 
     def attend(self, head: Head) -> None:
         """One head at every position: its choice edges, its pattern, and what it carries."""
+        keys = [self._coordinates(head.key, k) for k in range(len(self.tokens))]
+        # A head that counts attends to <bos> beside what matches.
+        counts = any(source == BOS_DIRECTION for source, _, _ in head.moves)
         for q in range(len(self.tokens)):
             head_id = f"head.{head.layer}.{head.index}.{q}"
-            keys = attended(head.select, head.tie, self.columns, q)
-            # A head that counts attends to <bos> beside what matches.
-            if any(source == BOS_DIRECTION for source, _, _ in head.moves) and keys != [0]:
-                keys = [0, *keys]
             self._node(head_id, "head", head.layer, head.index, q, head.step, 1.0, head.decoy)
+            chosen = attended(head.select, head.tie, self.columns, q)
+            if counts and chosen != [0]:
+                chosen = [0, *chosen]
+            query = self._coordinates(head.query, q)
+            bias = Node(NodeKind.CONSTANT, head.layer, q, constant=QUERY_BIAS)
+            for j, constant in head.query_bias.items():
+                query[j][bias.id] = _Held(constant)
             for k in range(q + 1):
-                self._choose(head, head_id, q, k, k in keys)
-            for k in keys:
-                self.patterns[head_id, k] = 1.0 / len(keys)
+                self._choose(head_id, q, k, query, keys[k], k in chosen)
+            for k in chosen:
+                self.patterns[head_id, k] = 1.0 / len(chosen)
                 for source_direction, to, factor in head.moves:
                     for source, held in self.held[k].get(source_direction, {}).items():
-                        moved = _Held(held.amount * factor / len(keys), (*held.via, head_id))
+                        moved = _Held(held.amount * factor / len(chosen), (*held.via, head_id))
                         self.pending.append((q, to, source, moved))
 
-    def _choose(self, head: Head, head_id: str, q: int, k: int, is_attended: bool) -> None:
+    def _choose(
+        self,
+        head_id: str,
+        q: int,
+        k: int,
+        query: Mapping[int, _Sources],
+        key: Mapping[int, _Sources],
+        is_attended: bool,
+    ) -> None:
         """The terms of one score: (what feeds a coordinate of the query) × (what feeds the same one of the key)."""
-        query: dict[int, dict[str, float]] = defaultdict(lambda: defaultdict(float))
-        key: dict[int, dict[str, float]] = defaultdict(lambda: defaultdict(float))
-        for side, reads, position in ((query, head.query, q), (key, head.key, k)):
-            for name, coordinates in reads.items():
-                for source, held in self.held[position].get(name, {}).items():
-                    for j, coefficient in coordinates.items():
-                        side[j][source] += held.amount * coefficient
-        bias = Node(NodeKind.CONSTANT, head.layer, q, constant=QUERY_BIAS).id
-        for j, constant in head.query_bias.items():
-            query[j][bias] += constant
-        terms: dict[tuple[str, str], float] = defaultdict(float)
-        for j, sources in query.items():
-            for source, amount in sources.items():
-                for other, other_amount in key.get(j, {}).items():
-                    terms[source, other] += amount * other_amount
+        terms: dict[tuple[str, str], _Held] = {}
+        for j in query.keys() & key.keys():
+            for (source, held), (other, other_held) in product(query[j].items(), key[j].items()):
+                _add(terms, (source, other), held.amount * other_held.amount, (*held.via, *other_held.via))
         self.choices += [
-            ChoiceEdge(source, other, head_id, q, k, weight, is_attended)
-            for (source, other), weight in terms.items()
-            if abs(weight) > NEGLIGIBLE
+            ChoiceEdge(source, other, head_id, q, k, term.amount, is_attended, term.via)
+            for (source, other), term in terms.items()
+            if abs(term.amount) > NEGLIGIBLE
         ]
+
+    def _coordinates(self, feeds: Mapping[str, Mapping[int, float]], position: int) -> dict[int, _Sources]:
+        """What each coordinate of a query or a key gets from each source."""
+        found: dict[int, _Sources] = defaultdict(dict)
+        for name, coordinates in feeds.items():
+            for source, held in self.held[position].get(name, {}).items():
+                for j, coefficient in coordinates.items():
+                    _add(found[j], source, held.amount * coefficient, held.via)
+        return found
 
     def fire(self, neuron: Neuron) -> None:
         """One neuron at every position: where it is active, its node and the edges into it."""
@@ -167,23 +187,17 @@ class _Derivation:
             self._edges(found, unit.id)
             if neuron.bias:
                 bias = Node(NodeKind.CONSTANT, neuron.layer, position, constant="encoder_bias")
-                self._constant(bias)
+                self._node(bias.id, bias.kind, bias.layer, bias.index, position, bias.constant)
                 self.values.append(ValueEdge(bias.id, unit.id, neuron.bias))
             for to, factor in neuron.writes.items():
                 self.pending.append((position, to, unit.id, _Held(h * factor)))
-
-    def _constant(self, node: Node) -> None:
-        if all(known.id != node.id for known in self.nodes):
-            self._node(node.id, node.kind, node.layer, node.index, node.position, node.constant)
 
     def _read(self, position: int, reads: Mapping[str, float]) -> _Sources:
         """What a reader of several directions gets from each source."""
         found: _Sources = {}
         for name, coefficient in reads.items():
             for source, held in self.held[position].get(name, {}).items():
-                at = found.setdefault(source, _Held())
-                at.amount += coefficient * held.amount
-                at.via = tuple(dict.fromkeys((*at.via, *held.via)))
+                _add(found, source, coefficient * held.amount, held.via)
         return found
 
     def _edges(self, found: _Sources, target: str) -> None:
@@ -213,7 +227,7 @@ class _Derivation:
             TrueGraph(
                 self.tokens,
                 tuple(targets),
-                tuple(self.nodes),
+                tuple(self.nodes.values()),
                 tuple(self.values),
                 tuple(self.choices),
                 self.pre,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 from truescope.core.errors import UsageError, nearest
 
@@ -53,7 +54,8 @@ class ValueEdge:
 class ChoiceEdge:
     """A term of a head's score before the softmax: what ``query_source`` and ``key_source`` add at (query, key).
 
-    ``attended`` says whether the head attends to this key; ``on_path`` whether it does and the head is on a path.
+    ``via`` are the ids of the heads that carried the two there. ``attended`` says whether the head attends to this key;
+    ``on_path`` whether it does and the head is on a path.
     """
 
     query_source: str
@@ -63,6 +65,7 @@ class ChoiceEdge:
     key: int
     weight: float
     attended: bool
+    via: tuple[str, ...] = ()
     on_path: bool = False
 
     @property
@@ -92,10 +95,13 @@ class TrueGraph:
         Raises:
             UsageError: it is not in the graph.
         """
-        for node in self.nodes:
-            if node.id == node_id:
-                return node
-        raise UsageError(f"the true graph has no node {node_id!r}", fix=nearest(node_id, [n.id for n in self.nodes]))
+        if node_id not in self._by_id:
+            raise UsageError(f"the true graph has no node {node_id!r}", fix=nearest(node_id, self._by_id))
+        return self._by_id[node_id]
+
+    @cached_property
+    def _by_id(self) -> dict[str, TrueNode]:
+        return {node.id: node for node in self.nodes}
 
     @property
     def on_path(self) -> frozenset[str]:
@@ -111,16 +117,21 @@ def with_paths(graph: TrueGraph) -> TrueGraph:
         values[edge.target] += (edge.source, *edge.via)
     for choice in graph.choice_edges:
         if choice.attended:
-            choices[choice.head] += (choice.query_source, choice.key_source)
+            choices[choice.head] += (choice.query_source, choice.key_source, *choice.via)
     by_value = _reached(graph.targets, values)
     either = _reached(graph.targets, values, choices)
     return replace(
         graph,
-        nodes=tuple(replace(n, on_value_path=n.id in by_value, on_path=n.id in either) for n in graph.nodes),
-        value_edges=tuple(
-            replace(e, on_value_path=e.target in by_value, on_path=e.target in either) for e in graph.value_edges
+        nodes=tuple(
+            replace(n, on_value_path=n.id in by_value, on_path=True) if n.id in either else n for n in graph.nodes
         ),
-        choice_edges=tuple(replace(e, on_path=e.attended and e.head in either) for e in graph.choice_edges),
+        value_edges=tuple(
+            replace(e, on_value_path=e.target in by_value, on_path=True) if e.target in either else e
+            for e in graph.value_edges
+        ),
+        choice_edges=tuple(
+            replace(e, on_path=True) if e.attended and e.head in either else e for e in graph.choice_edges
+        ),
     )
 
 

@@ -21,6 +21,7 @@ def named_programs() -> dict[str, Program]:
         fraction_of_previous(),
         induction(),
         two_hop(),
+        two_hop_in_place(),
         modular_addition(),
         *boolean_formulas(),
     ]
@@ -128,6 +129,16 @@ def two_hop() -> Program:
     return draft.finish("two_hop", output, "answers the state of a city, or the capital of its state")
 
 
+def two_hop_in_place() -> Program:
+    """Dallas → Texas → Austin at one position: two maps, one a layer, with no attention between them."""
+    draft = Draft((*STATES, "?"), 2, words=tuple(CAPITALS.values()))
+    before = draft.select(POSITION, POSITION, lambda key, query: key == query - 1)
+    draft.aggregate("city", before, TOKENS)
+    draft.map("state", ("city",), STATES.get)
+    output = draft.map("capital", ("state", TOKENS), lambda state, token: CAPITALS[state] if token == "?" else None)
+    return draft.finish("two_hop_in_place", output, "at ?, answers the capital of the state of the city before it")
+
+
 def modular_addition(modulus: int = 5) -> Program:
     """The sum of this number and the one before."""
     draft = Draft([str(n) for n in range(modulus)], 3)
@@ -152,7 +163,8 @@ def boolean_formulas() -> list[Program]:
     draft = _bits(2)
     for copy in ("left", "right"):
         _gate(draft, copy, ("bit_1", "bit_2"), gates["or"])
-    output = _gate(draft, "out", ("left", "right"), gates["or"])
+    # Either copy is enough, also where the other is missing.
+    output = draft.map("out", ("left", "right"), lambda a, b: "T" if "T" in (a, b) else "F", nones=True)
     about = "answers bit 1 or bit 2, computed twice: either copy is enough"
     programs.append(draft.finish("boolean_redundant_or", output, about))
     draft = _bits(4)

@@ -16,6 +16,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Any
 
 from truescope.truth.compiled.directions import BOS_DIRECTION, ONE, direction
 from truescope.truth.compiled.program import POSITION, Aggregate, Map, Mean, Program, Select, Tie, Width
@@ -126,15 +127,20 @@ _Row = tuple[str, dict[str, float], float, dict[str, float]]
 
 def _category_rows(program: Program, step: Map) -> Iterator[_Row]:
     for values, output in step.rows:
-        reads: dict[str, float] = {}
-        for name, value in zip(step.inputs, values, strict=True):
-            if value is None:
-                reads |= {direction(name, other): -2.0 for other in program.values(name)}
-            else:
-                reads[direction(name, value)] = 2.0  # type: ignore[arg-type]
-        n_wanted = sum(value is not None for value in values)
-        row = ", ".join(f"{name}={value}" for name, value in zip(step.inputs, values, strict=True))
-        yield row, reads, 1.0 - 2.0 * n_wanted, {direction(step.name, output): 1.0}
+        row, reads, bias = conjunction(program, dict(zip(step.inputs, values, strict=True)))
+        yield row, reads, bias, {direction(step.name, output): 1.0}
+
+
+def conjunction(program: Program, wanted: Mapping[str, Any]) -> tuple[str, dict[str, float], float]:
+    """Label, reads and bias of a neuron that is 1 where all variables have the values wanted (or None), else silent."""
+    reads: dict[str, float] = {}
+    for name, value in wanted.items():
+        if value is None:
+            reads |= {direction(name, other): -2.0 for other in program.values(name)}
+        else:
+            reads[direction(name, value)] = 2.0
+    n_wanted = sum(value is not None for value in wanted.values())
+    return ", ".join(f"{name}={value}" for name, value in wanted.items()), reads, 1.0 - 2.0 * n_wanted
 
 
 def _number_rows(program: Program, step: Map) -> Iterator[_Row]:

@@ -16,13 +16,13 @@ from itertools import product
 from typing import Literal
 
 from truescope.core.errors import UsageError, nearest
+from truescope.truth.tokens import BOS
 
 Value = str | int
 Level = tuple[Fraction, float]
 """A value that a numeric variable can take, and the number that stands for it in the residual stream."""
 Tie = Literal["unique", "latest", "earliest"]
 
-BOS = "<bos>"
 TOKENS, POSITION = "tokens", "position"
 
 

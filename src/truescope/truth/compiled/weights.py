@@ -18,15 +18,13 @@ from typing import Any, Literal
 
 import torch
 from jaxtyping import Float
-from tokenizers import Tokenizer, pre_tokenizers, processors
-from tokenizers.models import WordLevel
 from torch import Tensor, nn
 from transformers import GPT2Config, GPT2LMHeadModel, PreTrainedTokenizerFast
 
 from truescope.truth.compiled.directions import HIGH, LOW, READ, Directions
 from truescope.truth.compiled.layout import Layout
 from truescope.truth.compiled.parts import Head, Neuron
-from truescope.truth.compiled.program import BOS
+from truescope.truth.tokens import word_tokenizer
 
 Norms = Literal["identity", "balanced"]
 BALANCE = 4096.0
@@ -40,7 +38,7 @@ def build(layout: Layout, norms: Norms) -> tuple[GPT2LMHeadModel, Directions]:
     n_heads = max(1, *per_layer, math.ceil(len(directions) / d_head))
     directions = directions.padded(n_heads * d_head)
     model = _empty(layout, n_heads, len(directions))
-    write = _Writer(directions)
+    write = Writer(directions)
     with torch.no_grad():
         _embeddings(model, layout, write)
         for head in layout.heads:
@@ -54,18 +52,11 @@ def build(layout: Layout, norms: Norms) -> tuple[GPT2LMHeadModel, Directions]:
 
 
 def build_tokenizer(layout: Layout) -> PreTrainedTokenizerFast:
-    """Tokens are words between spaces; ``<bos>`` is put first by itself."""
-    vocabulary = {token: i for i, token in enumerate(layout.program.vocabulary)}
-    unknown = "<unk>"
-    tokenizer = Tokenizer(WordLevel(vocabulary | {unknown: len(vocabulary)}, unk_token=unknown))
-    tokenizer.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
-    tokenizer.post_processor = processors.TemplateProcessing(
-        single=f"{BOS} $A", pair=f"{BOS} $A $B", special_tokens=[(BOS, 0)]
-    )
-    return PreTrainedTokenizerFast(tokenizer_object=tokenizer, bos_token=BOS, model_max_length=layout.program.n_pos + 1)
+    """Tokens are words between spaces."""
+    return word_tokenizer(layout.program.vocabulary, layout.program.n_pos + 1)
 
 
-class _Writer:
+class Writer:
     """Vectors over the directions: what reads names, and what writes them, each with its share of the balance."""
 
     def __init__(self, directions: Directions) -> None:
@@ -116,7 +107,7 @@ def _empty(layout: Layout, n_heads: int, d_model: int) -> GPT2LMHeadModel:
     return model
 
 
-def _embeddings(model: GPT2LMHeadModel, layout: Layout, write: _Writer) -> None:
+def _embeddings(model: GPT2LMHeadModel, layout: Layout, write: Writer) -> None:
     wte, wpe = model.transformer.wte.weight, model.transformer.wpe.weight
     for i, token in enumerate(layout.program.vocabulary):
         wte[i] = write.writing(layout.token_writes(token))
@@ -127,7 +118,7 @@ def _embeddings(model: GPT2LMHeadModel, layout: Layout, write: _Writer) -> None:
         wpe[:, write.directions.index(LOW)] = -BALANCE
 
 
-def _attention(attn: Any, head: Head, write: _Writer, d_head: int) -> None:
+def _attention(attn: Any, head: Head, write: Writer, d_head: int) -> None:
     """Fill one head's columns of GPT-2's joint projection [d_model, 3·d_model], and its rows of the output's."""
     joint, bias, out = attn.c_attn.weight, attn.c_attn.bias, attn.c_proj.weight
     width, at = joint.shape[0], head.index * d_head
@@ -154,7 +145,7 @@ def _by_coordinate(feeds: Mapping[str, Mapping[int, float]]) -> dict[int, dict[s
     return reads
 
 
-def _neuron(mlp: Any, neuron: Neuron, write: _Writer) -> None:
+def _neuron(mlp: Any, neuron: Neuron, write: Writer) -> None:
     mlp.c_fc.weight[:, neuron.index] = write.reading(neuron.reads)
     mlp.c_fc.bias[neuron.index] = neuron.bias
     mlp.c_proj.weight[neuron.index] = write.writing(neuron.writes)
