@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from typing import Any
 
 import pytest
 
@@ -64,7 +65,8 @@ def test_redundant_copies_are_needed_together() -> None:
     both = [n for n in compiled.layout.neurons if n.step in ("left", "right")]
     before = compiled.answers([prompt])
     for neuron in both:
-        compiled.model.transformer.h[neuron.layer].mlp.c_proj.weight[neuron.index] = 0.0
+        block: Any = compiled.model.transformer.h[neuron.layer]
+        block.mlp.c_proj.weight[neuron.index] = 0.0
     assert before == [["<bos>", "T"]] and compiled.answers([prompt]) == [["<bos>", "<bos>"]]
 
 

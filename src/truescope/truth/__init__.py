@@ -15,7 +15,13 @@
 those with ``on_value_path`` lead to the answer, the others into decoys or into attention choices alone.
 ``true.choice_edges`` (query_source, key_source, head, query, key, weight) are the terms of the attention scores.
 
-Read `compiled/` in the order its `__init__` says; `addition` is a trained world.
+Dictionaries: ``exact_transcoders(compiled)`` and ``exact_autoencoder(compiled, site)`` give `KnownFeatures` (matrices
+laid out as a ``truescope.dictionaries.Group``), which `rotated`, `shuffled` and `random_like` spoil; `randomised` is
+the model with its weights shuffled. ``collapse(compiled)`` gives two exact dictionaries of one chain, with and without its
+second hop. Nodes: ``compiled.used(prompt)`` and ``compiled.needed(prompt)``; see docs/truth.md.
+
+Read `compiled/` in the order its `__init__` says. Trained worlds are modules that also train anew (``python -m``):
+`addition`; `sorter` and `induction`, on `tokens` and `attention_only`, whose `facts` can be checked.
 """
 
 from truescope.truth.compiled.collapse import Collapse, collapse
@@ -37,14 +43,17 @@ from truescope.truth.compiled.named import named_programs
 from truescope.truth.compiled.parts import Head, Neuron
 from truescope.truth.compiled.program import Aggregate, Draft, Map, Mean, Program, Select, Width
 from truescope.truth.compiled.random_programs import random_program
+from truescope.truth.facts import CheckedFact, Fact
 
 __all__ = [
     "Aggregate",
+    "CheckedFact",
     "ChoiceEdge",
     "Collapse",
     "Compiled",
     "Directions",
     "Draft",
+    "Fact",
     "Head",
     "KnownFeatures",
     "Layout",

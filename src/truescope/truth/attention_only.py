@@ -107,7 +107,7 @@ def _loss(
 @torch.no_grad()
 def patterns(model: GPT2LMHeadModel, tokens: Int[Tensor, "batch pos"]) -> list[Float[Tensor, "batch head query key"]]:
     """The attention patterns of every layer."""
-    before = model.config._attn_implementation
+    before = str(model.config._attn_implementation)
     model.set_attn_implementation("eager")
     try:
         return list(model(tokens, output_attentions=True).attentions)

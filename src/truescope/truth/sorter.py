@@ -15,9 +15,10 @@ from dataclasses import asdict
 from functools import cache
 from itertools import combinations, permutations
 from pathlib import Path
+from typing import Any
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 from transformers import GPT2LMHeadModel
 
@@ -76,7 +77,7 @@ def held_out_sequences() -> Int[Tensor, "n 12"]:
     return sequences(held_out.repeat_interleave(len(orders), 0), orders.repeat(len(held_out), 1))
 
 
-def _by_set(values: Float[Tensor, " n"]) -> Float[Tensor, " sets"]:
+def _by_set(values: Float[Tensor, " n"] | Bool[Tensor, " n"]) -> Float[Tensor, " sets"]:
     """The mean over each set's orders: sets are the independent cases."""
     return values.float().unflatten(0, (len(digit_sets()[1]), -1)).mean(1)
 
@@ -114,7 +115,8 @@ def _copies(model: GPT2LMHeadModel, head: tuple[int, int] | None) -> Float[Tenso
     """
     assert head is not None
     layer, index = head
-    transformer, block = model.transformer, model.transformer.h[layer]
+    transformer: Any = model.transformer
+    block = transformer.h[layer]
     entering = block.ln_1(transformer.wte.weight[:N_DIGITS] + transformer.wpe.weight[1 : LENGTH + 1, None])
     d_model = entering.shape[-1]
     width = d_model // block.attn.num_heads

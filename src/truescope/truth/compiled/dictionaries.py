@@ -13,6 +13,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
 import torch
 from jaxtyping import Float
@@ -59,7 +60,8 @@ def exact_transcoders(compiled: Compiled) -> tuple[KnownFeatures, ...]:
     found = []
     for layer in range(compiled.layout.n_layers):
         labels = tuple(f"{n.step}[{n.row}]" for n in compiled.layout.neurons if n.layer == layer)
-        mlp, n = compiled.model.transformer.h[layer].mlp, max(1, len(labels))
+        mlp: Any = compiled.model.transformer.h[layer].mlp
+        n = max(1, len(labels))
         written = Site("mlp_out", layer)
         found.append(
             KnownFeatures(
