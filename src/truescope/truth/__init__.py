@@ -17,8 +17,8 @@ those with ``on_value_path`` lead to the answer, the others into decoys or into 
 
 Dictionaries: ``exact_transcoders(compiled)`` and ``exact_autoencoder(compiled, site)`` give `KnownFeatures` (matrices
 laid out as a ``truescope.dictionaries.Group``), which `rotated`, `shuffled` and `random_like` spoil; `randomised` is
-the model with its weights shuffled. ``collapse(compiled)`` gives two exact dictionaries of one chain, with and without its
-second hop. Nodes: ``compiled.used(prompt)`` and ``compiled.needed(prompt)``; see docs/truth.md.
+the model with its weights shuffled. ``collapse(compiled)`` gives two exact dictionaries of one chain, with and without
+its second hop. Nodes: ``compiled.used(prompt)`` and ``compiled.needed(prompt)``; see docs/truth.md.
 
 Read `compiled/` in the order its `__init__` says. Trained worlds are modules that also train anew (``python -m``):
 `addition`; `sorter` and `induction`, on `tokens` and `attention_only`, whose `facts` can be checked.
