@@ -160,11 +160,8 @@ def rerun(
     from truescope.cli.terminal import TerminalWatcher, print_json
     from truescope.pipelines.claims import rerun_claim
 
-    watcher = TerminalWatcher(quiet=json)
-    try:
+    with TerminalWatcher(quiet=json) as watcher:
         found = rerun_claim(id, ledger=ledger, model=model, dictionary=dictionary, record=record, watcher=watcher)
-    finally:
-        watcher.close()
     if json:
         print_json(found.summary())
     else:

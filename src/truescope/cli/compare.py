@@ -2,30 +2,78 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict, dataclass
 from typing import Annotated, Any
 
+from cyclopts import Parameter
+
 from truescope.cli.options import Flag, Words
+
+
+@Parameter(name="*")
+@dataclass(frozen=True)
+class Columns:
+    """What the columns of the table are."""
+
+    target: str | None = None
+    """The column to predict."""
+
+    positive: str | None = None
+    """The class that counts as yes; may be left out for true/false, 1/0 and yes/no."""
+
+    group: str | None = None
+    """The column whose equal values stay together."""
+
+    time: str | None = None
+    """The column that says in which order the rows came."""
+
+    drop: Annotated[tuple[str, ...], Words] = ()
+    """A column that is no cue; may be given more than once."""
+
+    missing: Annotated[tuple[str, ...], Words] = ()
+    """A word that means missing; may be given more than once."""
+
+
+@Parameter(name="*")
+@dataclass(frozen=True)
+class Plan:
+    """What is compared, and on which folds."""
+
+    models: Annotated[tuple[str, ...], Words] = ("default",)
+    """Names of models, or "default" (what is compared unless others are named), "interpretable", "opaque", "all"; may
+    be given more than once."""
+
+    goal: str = "bacc"
+    """The measure that decides: bacc, acc, auc, log_loss or brier."""
+
+    splits: str = "stratified"
+    """"stratified", "grouped" (with --group) or "temporal" (with --time)."""
+
+    repeats: int = 10
+    """How often the cross-validation is repeated with other folds."""
+
+    folds: int = 10
+    """Folds of each repeat."""
+
+    rope: float = 1.0
+    """Differences within this many points (hundredths) are practically equal."""
+
+    epsilon: float = 1.0
+    """Trees within this many points of the best are listed."""
+
+    n_shuffles: int = 10
+    """Tables with shuffled labels, the claim's control."""
+
+    seed: int = 0
+    """Decides folds, models and shuffles."""
 
 
 def compare(
     data: str,
     /,
     *,
-    target: str | None = None,
-    positive: str | None = None,
-    models: Annotated[list[str] | None, Words] = None,
-    goal: str = "bacc",
-    splits: str = "stratified",
-    group: str | None = None,
-    time: str | None = None,
-    repeats: int = 10,
-    folds: int = 10,
-    drop: Annotated[list[str] | None, Words] = None,
-    missing: Annotated[list[str] | None, Words] = None,
-    rope: float = 1.0,
-    epsilon: float = 1.0,
-    n_shuffles: int = 10,
-    seed: int = 0,
+    columns: Columns = Columns(),
+    plan: Plan = Plan(),
     jobs: int | None = None,
     json: Annotated[bool, Flag] = False,
     strict: Annotated[bool, Flag] = False,
@@ -41,36 +89,6 @@ def compare(
     ----------
     data
         A CSV file, or a table made on the spot: "nonlinear", "one-cue", "unrelated".
-    target
-        The column to predict.
-    positive
-        The class that counts as yes; may be left out for true/false, 1/0 and yes/no.
-    models
-        Names of models, or "default", "interpretable", "opaque", "all"; may be given more than once.
-    goal
-        The measure that decides: bacc, acc, auc, log_loss or brier.
-    splits
-        "stratified", "grouped" (with --group) or "temporal" (with --time).
-    group
-        The column whose equal values stay together.
-    time
-        The column that says in which order the rows came.
-    repeats
-        How often the cross-validation is repeated with other folds.
-    folds
-        Folds of each repeat.
-    drop
-        A column that is no cue; may be given more than once.
-    missing
-        A word that means missing; may be given more than once.
-    rope
-        Differences within this many points (hundredths) are practically equal.
-    epsilon
-        Trees within this many points of the best are listed.
-    n_shuffles
-        Tables with shuffled labels, the claim's control.
-    seed
-        Decides folds, models and shuffles.
     jobs
         Processes to run in; default: one for each core.
     json
@@ -80,34 +98,11 @@ def compare(
     fresh
         Run again even if the store has this run.
     """
-    from truescope.cli.terminal import TerminalWatcher, print_claims, print_json
+    from truescope.cli.terminal import TerminalWatcher, exit_status, print_claims, print_json
     from truescope.pipelines import compare as run_compare
 
-    watcher = TerminalWatcher(quiet=json)
-    try:
-        report = run_compare(
-            data,
-            target,
-            positive=positive,
-            models=models or ("default",),
-            goal=goal,
-            splits=splits,
-            group=group,
-            time=time,
-            repeats=repeats,
-            folds=folds,
-            drop=drop or (),
-            missing=missing or (),
-            rope=rope,
-            epsilon=epsilon,
-            n_shuffles=n_shuffles,
-            seed=seed,
-            n_jobs=jobs,
-            fresh=fresh,
-            watcher=watcher,
-        )
-    finally:
-        watcher.close()
+    with TerminalWatcher(quiet=json) as watcher:
+        report = run_compare(data, **asdict(columns), **asdict(plan), n_jobs=jobs, fresh=fresh, watcher=watcher)
     summary = report.summary()
     if json:
         print_json(summary)
@@ -115,7 +110,7 @@ def compare(
         _print(summary)
         print_claims(summary["claims"])
         print(f"\nthe page: {report.page.resolve().as_uri()}\nthe ledger: {report.ledger}")
-    return int(strict and any(claim["status"] == "failed" for claim in summary["claims"]))
+    return exit_status(summary["claims"], strict=strict)
 
 
 def _print(summary: dict[str, Any]) -> None:

@@ -15,7 +15,7 @@ def demo(
     strict: Annotated[bool, Flag] = False,
     fresh: Annotated[bool, Flag] = False,
     retrain: Annotated[bool, Flag] = False,
-    shown: Shown = Shown(),  # noqa: B008 (frozen)
+    shown: Shown = Shown(),
 ) -> int:
     """Trace why a small model answers 95 to "36+59=", judge what the graph says, and show the page.
 
@@ -43,11 +43,8 @@ def demo(
     from truescope.cli.terminal import TerminalWatcher
     from truescope.pipelines import demo as run_demo
 
-    watcher = TerminalWatcher(quiet=shown.json)
-    try:
+    with TerminalWatcher(quiet=shown.json) as watcher:
         report = run_demo(
             dictionary=dictionary, n_controls=n_controls, seed=seed, fresh=fresh, retrain=retrain, watcher=watcher
         )
-    finally:
-        watcher.close()
-    return show(report, watcher, shown, strict=strict)
+    return show(report, shown, strict=strict)

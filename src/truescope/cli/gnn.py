@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Any
 
-from cyclopts import App, Parameter
+from cyclopts import App
 
-from truescope.cli.options import Flag
+from truescope.cli.options import Flag, Words
 
 gnn = App(name="gnn", help_format="plaintext", result_action="return_value")
 """The command and its sub-commands."""
@@ -17,7 +17,7 @@ gnn = App(name="gnn", help_format="plaintext", result_action="return_value")
 def benchmark(
     *,
     quick: Annotated[bool, Flag] = False,
-    explainer: Annotated[list[str] | None, Parameter(negative=())] = None,
+    explainer: Annotated[list[str] | None, Words] = None,
     data: Path | None = None,
     processes: int | None = None,
     seed: int = 0,
@@ -45,16 +45,13 @@ def benchmark(
     strict
         Exit with 1 when a finding failed.
     """
-    from truescope.cli.terminal import TerminalWatcher, print_claims, print_json
+    from truescope.cli.terminal import TerminalWatcher, exit_status, print_claims, print_json
     from truescope.pipelines.gnn import gnn_benchmark
 
-    watcher = TerminalWatcher(quiet=json)
-    try:
+    with TerminalWatcher(quiet=json) as watcher:
         report = gnn_benchmark(
             quick=quick, explainers=explainer, data=data, n_processes=processes, seed=seed, watcher=watcher
         )
-    finally:
-        watcher.close()
     summary = report.summary()
     if json:
         print_json(summary)
@@ -62,8 +59,7 @@ def benchmark(
         _print_means(summary["rows"])
         print_claims(summary["claims"])
         _print_end(summary)
-    failed = any(claim["status"] == "failed" for claim in summary["claims"])
-    return 1 if strict and failed else 0
+    return exit_status(summary["claims"], strict=strict)
 
 
 def _print_means(rows: list[dict[str, Any]]) -> None:

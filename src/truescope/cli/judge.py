@@ -39,18 +39,15 @@ def judge(
     fresh
         Judge again even if the store has this run.
     """
-    from truescope.cli.terminal import TerminalWatcher, print_claims, print_json
+    from truescope.cli.terminal import TerminalWatcher, exit_status, print_claims, print_json
     from truescope.pipelines import judge as run_judge
 
-    watcher = TerminalWatcher(quiet=json)
-    try:
+    with TerminalWatcher(quiet=json) as watcher:
         report = run_judge(case, model=model, n_controls=n_controls, seed=seed, fresh=fresh, watcher=watcher)
-    finally:
-        watcher.close()
     summary = report.summary()
     if json:
         print_json(summary)
     else:
         print_claims(summary["claims"])
         print(f"\nthe run: {report.folder}\nthe ledger: {report.ledger}")
-    return int(strict and any(claim["status"] == "failed" for claim in summary["claims"]))
+    return exit_status(summary["claims"], strict=strict)

@@ -9,7 +9,7 @@ def serve(
     run: str | None = None,
     /,
     *,
-    shown: Shown = Shown(),  # noqa: B008 (frozen)
+    shown: Shown = Shown(),
 ) -> int:
     """Show the page of a run that is in the store; without one, of the newest. With --json, list the runs instead.
 

@@ -7,15 +7,14 @@ from pathlib import Path
 from typing import Any
 
 from truescope.cli.options import Shown
-from truescope.cli.terminal import TerminalWatcher, print_answer, print_claims, print_json, print_top_logits
+from truescope.cli.terminal import exit_status, print_answer, print_claims, print_json, print_top_logits
 
 
-def show(report: Any, watcher: TerminalWatcher, shown: Shown, *, strict: bool = False) -> int:
+def show(report: Any, shown: Shown, *, strict: bool = False) -> int:
     """Print a report's summary, then its page's address; the exit status is 1 only for a failed claim under strict."""
-    watcher.close()
     summary = report.summary()
     claims = summary.get("claims", [])
-    status = int(strict and any(claim["status"] == "failed" for claim in claims))
+    status = exit_status(claims, strict=strict)
     if shown.json:
         print_json(summary)
         return status

@@ -23,6 +23,12 @@ class TerminalWatcher(Watcher):
         self._bar: Any = None
         self._said: dict[str, int] = {}
 
+    def __enter__(self) -> TerminalWatcher:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
     def receipt(self, stage: str, text: str) -> None:
         from rich.markup import escape
 
@@ -63,6 +69,11 @@ class TerminalWatcher(Watcher):
         if self._bar is not None:
             self._bar.stop()
             self._bar = None
+
+
+def exit_status(claims: list[dict[str, Any]], *, strict: bool) -> int:
+    """0, or under ``strict`` 1 where a claim failed."""
+    return int(strict and any(claim["status"] == "failed" for claim in claims))
 
 
 def print_json(record: dict[str, Any]) -> None:

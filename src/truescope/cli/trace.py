@@ -2,11 +2,34 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Annotated
 
-from truescope.cli.options import Flag, Pruning, Shown, Words
+from cyclopts import Parameter
+
+from truescope.cli.options import Flag, Shown, Words
+
+
+@Parameter(name="*")
+@dataclass(frozen=True)
+class Pruning:
+    """What a graph explains, and how much of it is kept."""
+
+    probability: float = 0.95
+    """Explain the likeliest tokens up to this cumulative probability …"""
+
+    max_targets: int = 10
+    """… but at most this many."""
+
+    node_threshold: float = 0.8
+    """Keep the most influential nodes up to this share of all influence."""
+
+    edge_threshold: float = 0.98
+    """Keep the most influential edges up to this share."""
+
+    max_units: int = 4096
+    """Compute incoming edges for at most this many units, the most influential first; what is left out is counted."""
 
 
 def trace(
@@ -17,10 +40,10 @@ def trace(
     revision: str | None = None,
     dictionary: str = "neurons",
     target: Annotated[list[str] | None, Words] = None,
-    pruning: Pruning = Pruning(),  # noqa: B008 (frozen)
+    pruning: Pruning = Pruning(),
     text: Path | None = None,
     fresh: Annotated[bool, Flag] = False,
-    shown: Shown = Shown(),  # noqa: B008 (frozen)
+    shown: Shown = Shown(),
 ) -> int:
     """Trace a prompt through a model into an attribution graph whose edges add up.
 
@@ -46,8 +69,7 @@ def trace(
     from truescope.cli.terminal import TerminalWatcher
     from truescope.pipelines import trace as run_trace
 
-    watcher = TerminalWatcher(quiet=shown.json)
-    try:
+    with TerminalWatcher(quiet=shown.json) as watcher:
         report = run_trace(
             prompt,
             model,
@@ -59,6 +81,4 @@ def trace(
             fresh=fresh,
             watcher=watcher,
         )
-    finally:
-        watcher.close()
-    return show(report, watcher, shown)
+    return show(report, shown)

@@ -2,18 +2,59 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
-from truescope.cli.options import Flag, Training
+from cyclopts import Parameter
+
+from truescope.cli.options import Flag
+
+
+@Parameter(name="*")
+@dataclass(frozen=True)
+class Training:
+    """What is trained, and on how much."""
+
+    kind: str = "transcoder"
+    """"transcoder" (one a layer), "clt" (features also write to later layers), or "sae" (with --site)."""
+
+    features: int = 1024
+    """Features of each layer."""
+
+    k: int = 32
+    """Features kept at a position, of each layer; with jumprelu, the number to start from."""
+
+    site: str | None = None
+    """What an sae reads and writes, such as resid_post.2."""
+
+    activation: str = "topk"
+    """"topk" or "jumprelu"."""
+
+    skip: Annotated[bool, Flag] = False
+    """Add a linear map of the MLP's input to each reconstruction."""
+
+    tokens: int = 3_000_000
+    """How many tokens to train on; texts are gone through again in another order until there are as many."""
+
+    batch: int = 1024
+    """Tokens a step."""
+
+    lr: float | None = None
+    """The highest learning rate; default: 0.01 · √(1024 / features)."""
+
+    closed_loop: float = 0.2
+    """The share of steps, at the end, that also learn from the model with every MLP replaced."""
+
+    seed: int = 0
+    """Decides the start and the order of the data."""
 
 
 def train(
     *,
     model: str,
     text: Path,
-    training: Training = Training(),  # noqa: B008 (frozen)
+    training: Training = Training(),
     out: Path | None = None,
     revision: str | None = None,
     json: Annotated[bool, Flag] = False,
@@ -38,11 +79,8 @@ def train(
     from truescope.cli.terminal import TerminalWatcher, print_json
     from truescope.pipelines.train import train as run_train
 
-    watcher = TerminalWatcher(quiet=json)
-    try:
+    with TerminalWatcher(quiet=json) as watcher:
         report = run_train(model, text, out=out, revision=revision, watcher=watcher, **asdict(training))
-    finally:
-        watcher.close()
     if json:
         print_json(report.summary())
     else:

@@ -2,7 +2,8 @@
 
 Read in this order: `subject` (a model on one graph), `untouched` (what puts it back), `chain` and `unroll` (its steps),
 `attributions` (what an explainer gives); then the explainers: `gradients`, `rectifiers`, `relevance`, `graphlime`,
-`trees` and `gnn_explainer`, `walks`, `gradcam`, `perturbation`, `pyg_algorithms`, `baselines`; `registry` has all by name.
+`trees` and `gnn_explainer`, `walks`, `gradcam`, `perturbation`, `pyg_algorithms`, `baselines`; `registry` has all by
+name.
 """
 
 from truescope.gnn.explainers.attributions import Attributions, from_pyg
