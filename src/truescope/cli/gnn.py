@@ -62,17 +62,126 @@ def benchmark(
     return exit_status(summary["claims"], strict=strict)
 
 
+@gnn.command
+def audit(
+    subject: str = "ego-facebook",
+    /,
+    *,
+    feature: str = "gender",
+    kind: str = "gcn",
+    explainer: Annotated[list[str] | None, Words] = None,
+    strength: Annotated[list[float] | None, Words] = None,
+    nodes: int = 50,
+    data: Path | None = None,
+    seed: int = 0,
+    json: Annotated[bool, Flag] = False,
+) -> int:
+    """Wire a named feature into a network with growing strength, and see which explainer notices at which.
+
+    Parameters
+    ----------
+    subject
+        ego-facebook, reed98, amherst41, cora, citeseer, or file.py:function that returns (model, x, edge_index).
+    feature
+        The feature's name, or words in it.
+    kind
+        The network that a named subject trains: gcn, gin or gat.
+    explainer
+        Only this one; may be given more than once.
+    strength
+        A strength to try, in standard deviations of the model's margin; may be given more than once.
+    nodes
+        How many nodes are explained, drawn by the seed.
+    data
+        The folder of real data; TRUESCOPE_DATA where none is named.
+    seed
+        Draws the nodes, trains the network, and starts the explainers.
+    json
+        Print one JSON object and nothing else.
+    """
+    from truescope.cli.terminal import TerminalWatcher, print_json
+    from truescope.pipelines.gnn import gnn_audit
+
+    with TerminalWatcher(quiet=json) as watcher:
+        report = gnn_audit(
+            subject,
+            feature=feature,
+            kind=kind,
+            explainers=explainer,
+            strengths=strength,
+            n_nodes=nodes,
+            data=data,
+            seed=seed,
+            watcher=watcher,
+        )
+    summary = report.summary()
+    if json:
+        print_json(summary)
+    else:
+        _print_doses(summary)
+    return 0
+
+
+@gnn.command
+def explain(
+    subject: str,
+    /,
+    *,
+    explainer: str = "integrated_gradients",
+    node: Annotated[list[int] | None, Words] = None,
+    kind: str = "gcn",
+    top: int = 8,
+    data: Path | None = None,
+    seed: int = 0,
+    json: Annotated[bool, Flag] = False,
+) -> int:
+    """Explain nodes of a graph network, all in one call: what counts most for each.
+
+    Parameters
+    ----------
+    subject
+        ego-facebook, reed98, amherst41, cora, citeseer, or file.py:function that returns (model, x, edge_index).
+    explainer
+        saliency, integrated_gradients, lrp_gamma, gnn_explainer, … (a wrong name lists the nearest).
+    node
+        Only this node; may be given more than once.
+    kind
+        The network that a named subject trains: gcn, gin or gat.
+    top
+        How many features, nodes or arcs are listed.
+    data
+        The folder of real data; TRUESCOPE_DATA where none is named.
+    seed
+        Trains the network, and starts the explainer.
+    json
+        Print one JSON object and nothing else.
+    """
+    from truescope.cli.terminal import TerminalWatcher, print_json
+    from truescope.pipelines.gnn import gnn_explain
+
+    with TerminalWatcher(quiet=json) as watcher:
+        record = gnn_explain(
+            subject, explainer=explainer, nodes=node, kind=kind, n_features=top, data=data, seed=seed, watcher=watcher
+        )
+    if json:
+        print_json(record)
+    else:
+        _print_nodes(record)
+    return 0
+
+
 def _print_means(rows: list[dict[str, Any]]) -> None:
     """Each explainer's mean area on each white box, over all settings."""
-    from rich.console import Console
     from rich.table import Table
+
+    from truescope.cli.terminal import stdout_console
 
     boxes = ("local", "neighborhood", "two-hop")
     table = Table(title="Share of pairs (important, unimportant) in the right order", title_justify="left", box=None)
-    table.add_column("explainer")
+    table.add_column("explainer", no_wrap=True)
     for data in dict.fromkeys(row["data"] for row in rows):
         for box in boxes:
-            table.add_column(box if data == "synthetic" else f"Facebook {box}", justify="right")
+            table.add_column(box if data == "synthetic" else f"FB {box}", justify="right", no_wrap=True)
     for name in dict.fromkeys(row["explainer"] for row in rows):
         cells = []
         for data in dict.fromkeys(row["data"] for row in rows):
@@ -80,13 +189,13 @@ def _print_means(rows: list[dict[str, Any]]) -> None:
                 means = [r["mean"] for r in rows if (r["explainer"], r["white_box"], r["data"]) == (name, box, data)]
                 cells.append(f"{sum(means) / len(means):.3f}" if means else "–")
         table.add_row(name.replace("_", " "), *cells)
-    Console(highlight=False, soft_wrap=True).print(table)
+    stdout_console().print(table)
 
 
 def _print_end(summary: dict[str, Any]) -> None:
-    from rich.console import Console
+    from truescope.cli.terminal import stdout_console
 
-    console = Console(highlight=False, soft_wrap=True)
+    console = stdout_console()
     compared = summary["comparisons"]
     if compared:
         off = [c for c in compared if not c["agrees"]]
@@ -97,3 +206,45 @@ def _print_end(summary: dict[str, Any]) -> None:
                 f"[dim]{c['explanation']}[/dim]"
             )
     console.print(f"\nthe report: {summary['page']}")
+
+
+def _print_doses(summary: dict[str, Any]) -> None:
+    from rich.markup import escape
+    from rich.table import Table
+
+    from truescope.cli.terminal import stdout_console
+
+    steps = sorted({dose["strength"] for dose in summary["doses"]})
+    table = Table(title=f"{escape(summary['feature'])}, share of the other features outranked, by strength", box=None)
+    table.add_column("explainer", no_wrap=True)
+    for strength in steps:
+        table.add_column(f"{strength:g}", justify="right", no_wrap=True)
+    table.add_column("notices", no_wrap=True)
+    for name, at in summary["thresholds"].items():
+        areas = {d["strength"]: d["area"] for d in summary["doses"] if d["explainer"] == name}
+        said = "always" if name in summary["false_alarms"] else "never" if at is None else f"from {at:g} on"
+        shown = ["–" if areas[s] is None else f"{areas[s]:.2f}" for s in steps]
+        table.add_row(name.replace("_", " "), *shown, said)
+    changed = [f"{effect['changed']:.0%}" for effect in summary["effects"]]
+    table.add_row("[dim]class changes[/dim]", *changed, "[dim]when the feature alone is swapped[/dim]")
+    console = stdout_console()
+    console.print(table)
+    console.print(f"\nthe report: {summary['page']}")
+
+
+def _print_nodes(record: dict[str, Any]) -> None:
+    from rich.markup import escape
+
+    from truescope.cli.terminal import stdout_console
+
+    console = stdout_console()
+    for note in record["notes"]:
+        console.print(f"[yellow]{escape(note)}[/yellow]")
+    for node in record["nodes"][:20]:
+        console.print(f"[bold]node {node['node']}[/bold] → class {node['class']}")
+        for part in ("features", "nodes", "arcs"):
+            if node.get(part):
+                listed = ", ".join(f"{escape(one['name'])} {one['score']:.3g}" for one in node[part])
+                console.print(f"  {part}: {listed}")
+    if len(record["nodes"]) > 20:
+        console.print(f"… and {len(record['nodes']) - 20:,} more; --json prints all")

@@ -15,7 +15,7 @@ from truescope.pipelines.claims import (
 from truescope.pipelines.compare import CompareReport, compare
 from truescope.pipelines.demo import DemoReport, demo
 from truescope.pipelines.doctor import examine
-from truescope.pipelines.gnn import GnnBenchmarkReport, gnn_benchmark
+from truescope.pipelines.gnn import GnnAuditReport, GnnBenchmarkReport, gnn_audit, gnn_benchmark, gnn_explain
 from truescope.pipelines.judge import JudgeReport, judge
 from truescope.pipelines.runs import find_page, list_runs
 from truescope.pipelines.sites import describe_sites
@@ -25,6 +25,7 @@ from truescope.pipelines.train import TrainReport, train
 __all__ = [
     "CompareReport",
     "DemoReport",
+    "GnnAuditReport",
     "GnnBenchmarkReport",
     "JudgeReport",
     "LedgerView",
@@ -37,7 +38,9 @@ __all__ = [
     "examine",
     "export_claims",
     "find_page",
+    "gnn_audit",
     "gnn_benchmark",
+    "gnn_explain",
     "judge",
     "list_claims",
     "list_runs",

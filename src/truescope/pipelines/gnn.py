@@ -57,6 +57,75 @@ def gnn_benchmark(
     return GnnBenchmarkReport(*found)
 
 
+@dataclass(frozen=True)
+class GnnAuditReport:
+    """What each explainer said of a planted feature, the verdicts, and the page."""
+
+    record: Mapping[str, Any]
+    verdicts: Sequence[Verdict]
+    page: Path
+
+    def summary(self) -> dict[str, Any]:
+        """What ``truescope gnn audit --json`` prints."""
+        return {**self.record, "page": str(self.page)}
+
+
+def gnn_audit(
+    subject: str = "ego-facebook",
+    *,
+    feature: str = "gender",
+    kind: str = "gcn",
+    explainers: Sequence[str] | None = None,
+    strengths: Sequence[float] | None = None,
+    n_nodes: int = 50,
+    data: Path | None = None,
+    seed: int = 0,
+    store: Store | None = None,
+    watcher: Watcher | None = None,
+) -> GnnAuditReport:
+    """Wire a named feature into a network with growing strength, and ask each explainer whether it notices.
+
+    ``subject`` is "ego-facebook", "reed98" or "amherst41" (a network of ``kind`` that learns one profile entry), "cora"
+    or "citeseer", or the user's own ``file.py:function`` that returns (model, x, edge_index). ``feature`` is a name, or
+    words in it.
+
+    Raises:
+        UsageError: no such subject, feature or explainer, or data that are not there.
+        ModelError, GraphError, StoreError: as their names say.
+    """
+    need_graphs()
+    from truescope.pipelines.graph_audit import run_audit
+
+    store, watcher = store or Store.open(), watcher or Watcher()
+    found = run_audit(subject, feature, kind, explainers, strengths, n_nodes, data, seed, store, watcher)
+    return GnnAuditReport(*found)
+
+
+def gnn_explain(
+    subject: str,
+    *,
+    explainer: str = "integrated_gradients",
+    nodes: Sequence[int] | None = None,
+    kind: str = "gcn",
+    n_features: int = 8,
+    data: Path | None = None,
+    seed: int = 0,
+    watcher: Watcher | None = None,
+) -> dict[str, Any]:
+    """Explain nodes of a network in one call: each node's class and what counts most for it.
+
+    ``subject`` is named as in `gnn_audit`; ``nodes`` are all where none are named.
+
+    Raises:
+        UsageError: no such subject, explainer or node.
+        ModelError, GraphError: as their names say.
+    """
+    need_graphs()
+    from truescope.pipelines.graph_explain import run_explain
+
+    return run_explain(subject, explainer, nodes, kind, n_features, data, seed, watcher or Watcher())
+
+
 def need_graphs() -> None:
     """Raise UsageError where the extra `gnn` is not installed."""
     if find_spec("torch_geometric") is None:

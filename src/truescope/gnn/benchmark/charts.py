@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 
@@ -10,6 +10,8 @@ COLOURS = ("#2468b4", "#c05a0c", "#0b6e52", "#8a4bb0", "#80590a", "#0f8a94", "#6
 """One a line, told apart by colour-blind readers together with the dashes."""
 DASHES = ("", "7 3", "2 3", "9 3 2 3", "", "7 3", "1 4", "4 2")
 """One a line, as SVG writes them."""
+Place = Callable[[float, float], tuple[float, float]]
+"""From a point of the data to one of the picture."""
 _WIDTH, _HEIGHT, _LEFT, _RIGHT, _TOP, _BOTTOM = 360, 250, 44, 12, 26, 38
 
 
@@ -23,8 +25,15 @@ class Line:
     place: int = 0
 
 
-def line_chart(title: str, x_label: str, y_label: str, lines: Sequence[Line], y_range: tuple[float, float]) -> str:
-    """One chart as an SVG element; crosses mark what theory expects, bars the intervals."""
+def line_chart(
+    title: str,
+    x_label: str,
+    y_label: str,
+    lines: Sequence[Line],
+    y_range: tuple[float, float],
+    ticks: Mapping[float, str] | None = None,
+) -> str:
+    """One chart as an SVG element; crosses mark what theory expects, bars the intervals; ``ticks`` name places on x."""
     xs = sorted({p[0] for line in lines for p in line.points})
     if not xs:
         return ""
@@ -39,7 +48,10 @@ def line_chart(title: str, x_label: str, y_label: str, lines: Sequence[Line], y_
             round(_HEIGHT - _BOTTOM - up * (_HEIGHT - _TOP - _BOTTOM), 1),
         )
 
-    parts = [*_axes(title, x_label, y_label, xs, y_range, at), *(_line(line, at) for line in lines)]
+    parts = [
+        *_axes(title, x_label, y_label, ticks or {x: f"{x:g}" for x in xs}, y_range, at),
+        *(_line(line, at) for line in lines),
+    ]
     return (
         f'<svg viewBox="0 0 {_WIDTH} {_HEIGHT}" role="img" aria-label="{escape(title)}: {escape(y_label)} by '
         f'{escape(x_label)}">{"".join(parts)}</svg>'
@@ -57,19 +69,21 @@ def legend(names: Sequence[tuple[str, int]]) -> str:
     return f'<ul class="legend">{items}</ul>'
 
 
-def _axes(title: str, x_label: str, y_label: str, xs: Sequence[float], y_range: tuple[float, float], at) -> list[str]:
+def _axes(
+    title: str, x_label: str, y_label: str, ticks: Mapping[float, str], y_range: tuple[float, float], at: Place
+) -> list[str]:
     low, high = y_range
     bottom, right = _HEIGHT - _BOTTOM, _WIDTH - _RIGHT
     parts = [f'<text x="{_LEFT}" y="15" class="title">{escape(title)}</text>']
     n_ticks = 5
     for i in range(n_ticks + 1):
         value = low + (high - low) * i / n_ticks
-        y = at(xs[0], value)[1]
+        y = at(0.0, value)[1]
         parts.append(f'<line x1="{_LEFT}" x2="{right}" y1="{y}" y2="{y}" class="grid"/>')
         parts.append(f'<text x="{_LEFT - 6}" y="{y + 3.5}" class="tick" text-anchor="end">{value:.2g}</text>')
-    for x in xs:
+    for x, word in ticks.items():
         place = at(x, low)[0]
-        parts.append(f'<text x="{place}" y="{bottom + 15}" class="tick" text-anchor="middle">{x:g}</text>')
+        parts.append(f'<text x="{place}" y="{bottom + 15}" class="tick" text-anchor="middle">{escape(word)}</text>')
     middle = (_LEFT + right) / 2
     parts.append(f'<text x="{middle}" y="{_HEIGHT - 6}" class="label" text-anchor="middle">{escape(x_label)}</text>')
     y_place = (_TOP + bottom) / 2
@@ -80,7 +94,7 @@ def _axes(title: str, x_label: str, y_label: str, xs: Sequence[float], y_range: 
     return parts
 
 
-def _line(line: Line, at) -> str:
+def _line(line: Line, at: Place) -> str:
     colour, dash = COLOURS[line.place % len(COLOURS)], DASHES[line.place % len(DASHES)]
     path = " ".join(f"{x},{y}" for x, y in (at(p[0], p[1]) for p in line.points))
     parts = [f'<polyline points="{path}" fill="none" stroke="{colour}" stroke-width="2" stroke-dasharray="{dash}"/>']

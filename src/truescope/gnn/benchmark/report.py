@@ -42,19 +42,24 @@ def report_html(record: Mapping[str, Any]) -> str:
     rows: list[Mapping[str, Any]] = record["rows"]
     parts = [
         _head(record),
-        _claims(record["claims"]),
+        "<h2>The published findings</h2>" if record["claims"] else "",
+        claims_html(record["claims"]),
         _chart_rows(rows, record["explainers"]),
         _facebook(rows, record["explainers"]),
         _by_class(rows),
         _comparisons(record["comparisons"]),
         _pairs(record["pairs"]),
     ]
+    return page_html("Explainers of graph networks", "".join(parts))
+
+
+def page_html(title: str, body: str) -> str:
+    """A page that may load nothing, with this report's style."""
     return (
         '<!doctype html><html lang="en"><head><meta charset="utf-8">'
         "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'\">"
         '<meta name="viewport" content="width=device-width,initial-scale=1">'
-        f"<title>Explainers of graph networks</title><style>{_STYLE}</style></head><body><main>"
-        f"{''.join(parts)}</main></body></html>"
+        f"<title>{escape(title)}</title><style>{_STYLE}</style></head><body><main>{body}</main></body></html>"
     )
 
 
@@ -74,7 +79,8 @@ def _head(record: Mapping[str, Any]) -> str:
     )
 
 
-def _claims(claims: Sequence[Mapping[str, Any]]) -> str:
+def claims_html(claims: Sequence[Mapping[str, Any]]) -> str:
+    """Every verdict as a card, failed ones first."""
     cards = []
     for claim in sorted(claims, key=lambda c: _ORDER.index(c["status"])):
         controls = {s["name"]: s for c in claim["controls"] for s in c["scores"]}
@@ -90,7 +96,7 @@ def _claims(claims: Sequence[Mapping[str, Any]]) -> str:
             f'<b>{escape(claim["text"])}</b><p class="soft">predicted: {escape(", ".join(claim["predictions"]))}<br>'
             f"measured: {scores}</p>{notes}</div>"
         )
-    return "<h2>The published findings</h2>" + "".join(cards) if cards else ""
+    return "".join(cards)
 
 
 def _chart_rows(rows: Sequence[Mapping[str, Any]], explainers: Sequence[str]) -> str:

@@ -78,20 +78,30 @@ class Convolution:
 
 @dataclass(frozen=True, eq=False)
 class Gate:
-    """An activation function, entry by entry; ``function`` is what the model calls; ``rectifies``: it is a ReLU."""
+    """An activation function, entry by entry; ``function`` is what the model calls; ``rectifies``: it is a ReLU.
+
+    The last ``carried`` channels pass unchanged: what a branch of the model brings along.
+    """
 
     name: str
     function: Pointwise
     rectifies: bool = False
+    carried: int = 0
+
+    def of(self, h: Tensor) -> Tensor:
+        """φ(H), differentiable."""
+        if not self.carried:
+            return self.function(h)
+        return torch.cat([self.function(h[..., : -self.carried]), h[..., -self.carried :]], dim=-1)
 
     def apply(self, h: Float[np.ndarray, "n_nodes d"]) -> Float[np.ndarray, "n_nodes d"]:
         """φ(H)."""
-        return self.function(torch.from_numpy(h)).numpy()
+        return self.of(torch.from_numpy(h)).numpy()
 
     def slope(self, h: Float[np.ndarray, "n_nodes d"]) -> Float[np.ndarray, "n_nodes d"]:
         """φ′(H), as torch differentiates it."""
         before = torch.from_numpy(h).requires_grad_()
-        return torch.autograd.grad(self.function(before).sum(), before)[0].numpy()
+        return torch.autograd.grad(self.of(before).sum(), before)[0].numpy()
 
 
 @dataclass(frozen=True, eq=False)

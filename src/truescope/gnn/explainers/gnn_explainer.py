@@ -133,7 +133,7 @@ class _Masks:
         optimiser = torch.optim.Adam([self.features, self.arcs], lr=lr, fused=True)
         for epoch in range(epochs):
             out = self.trees.outputs(self.features.sigmoid(), self.arcs.sigmoid())
-            log_p = out.log_softmax(1) if output == "logits" else (out + 1e-30).log()
+            log_p = out.log_softmax(1) if output == "logits" else out.clamp(min=torch.finfo(out.dtype).tiny).log()
             loss = -log_p[torch.arange(len(classes)), classes].sum()
             if epoch == 0 and self.version == "current":
                 self._note_used(loss)

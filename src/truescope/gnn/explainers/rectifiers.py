@@ -70,7 +70,10 @@ def _backward(guided: bool) -> Backward:
     def through(gate: Gate, g: np.ndarray, slope: np.ndarray) -> np.ndarray:
         if not gate.rectifies:
             return g * slope
-        return np.maximum(g, 0) * (slope if guided else 1)
+        passed = np.maximum(g, 0) * (slope if guided else 1)
+        if gate.carried:
+            passed[..., -gate.carried :] = g[..., -gate.carried :]
+        return passed
 
     return through
 

@@ -166,7 +166,7 @@ class Trees:
             h = x[node] * features.index_select(0, target)
         for layer in layers:
             if layer.gate is not None:
-                h = layer.gate.function(h)
+                h = layer.gate.of(h)
                 continue
             if h is None:  # many leaves: mask the first weights once a target, not every leaf's features
                 W, n_wide = features[:, None, :] * layer.spreads[0].weights, len(layer.spreads[0].weights)

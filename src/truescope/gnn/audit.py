@@ -1,0 +1,206 @@
+"""The planted-reliance audit: at which strength does each explainer notice that the model uses a named feature?
+
+For every strength s the feature is planted in the model (`Planted`), and each explainer scores all features of some
+nodes. Its answer at s is the area: the share of the other features that the planted one outranks, ties counting half.
+Beside it stands what the planting did to the model, measured by swapping the feature's values; and the same area of
+features that were not planted and are about as frequent: an explainer that ranks those as high has noticed nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+
+from truescope.core.errors import ModelError, UsageError, nearest
+from truescope.gnn.explainers import EXPLAINERS, Attributions, Subject, explainer
+from truescope.gnn.whiteboxes.planted import Planted
+from truescope.judge.axioms import Outranking
+
+STRENGTHS = (0.0, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
+"""The strengths that are tried, in standard deviations of the model's own margin."""
+NOTICED = 0.9
+"""An explainer has noticed when the whole interval of its area lies above this."""
+AUDITED = (
+    "saliency",
+    "input_x_gradient",
+    "integrated_gradients",
+    "guided_backpropagation",
+    "deconvolution",
+    "lrp_epsilon",
+    "lrp_gamma",
+    "gnn_explainer",
+    "graphlime",
+    "occlusion",
+    "random",
+    "degree",
+)
+"""The explainers of features that an audit asks unless told otherwise."""
+
+
+@dataclass(frozen=True)
+class Dose:
+    """One explainer at one strength: the planted feature's area with its interval, its share of first places, and the
+    areas of features that were not planted."""
+
+    explainer: str
+    strength: float
+    area: float
+    low: float
+    high: float
+    first: float
+    matched_areas: tuple[float, ...]
+    n_nodes: int
+    note: str = ""
+
+    @property
+    def noticed(self) -> bool:
+        """Whether the whole interval lies above `NOTICED`."""
+        return self.low > NOTICED
+
+    def record(self) -> dict[str, Any]:
+        """As ``--json`` prints it."""
+        return {**asdict(self), "noticed": self.noticed}
+
+
+@dataclass(frozen=True)
+class Effect:
+    """What the planting does to the model: the share of nodes whose class changes when the feature is swapped."""
+
+    strength: float
+    changed: float
+
+
+@dataclass(frozen=True)
+class Audit:
+    """The dose–response of every explainer for one feature."""
+
+    feature: str
+    doses: tuple[Dose, ...]
+    effects: tuple[Effect, ...]
+
+    def threshold(self, name: str) -> float | None:
+        """The smallest strength from which on the explainer notices; None where it never does, or "notices" at 0."""
+        mine = sorted((d for d in self.doses if d.explainer == name), key=lambda d: -d.strength)
+        found = None
+        for dose in mine:
+            if not dose.noticed:
+                break
+            found = dose.strength
+        return found if found else None
+
+    def false_alarm(self, name: str) -> bool:
+        """Whether the explainer ranks the feature that high when the model does not use it at all."""
+        return any(d.noticed for d in self.doses if d.explainer == name and d.strength == 0)
+
+
+def audit_feature(
+    subject: Subject,
+    feature: str | int,
+    *,
+    nodes: Int[np.ndarray, " n_targets"] | None = None,
+    strengths: Sequence[float] = STRENGTHS,
+    explainers: Sequence[str] = AUDITED,
+    favoured: int = -1,
+    n_nodes: int = 50,
+    seed: int = 0,
+    progress: Callable[[int, int], None] | None = None,
+) -> Audit:
+    """Plant ``feature`` (its name, or number) with each strength, and ask each explainer.
+
+    Raises:
+        UsageError: no such feature or explainer, or one that scores no features.
+    """
+    column = feature_column(subject, feature)
+    for name in explainers:
+        if "features" not in explainer(name).scores:
+            fit = ", ".join(one for one in EXPLAINERS if "features" in EXPLAINERS[one].scores)
+            raise UsageError(f"{name} does not score features", fix=f"an audit asks one of {fit}")
+    rng = np.random.default_rng(seed)
+    if nodes is None:
+        nodes = np.sort(rng.choice(subject.n_nodes, min(n_nodes, subject.n_nodes), replace=False))
+    matched = matched_columns(subject, column)
+    doses, effects = [], []
+    for done, strength in enumerate(strengths):
+        planted = Planted(subject, column, strength, favoured)
+        there = Subject(planted, subject.x, subject.edge_index, feature_names=subject.feature_names)
+        effects.append(Effect(strength, _changed(there, column)))
+        for name in explainers:
+            doses.append(_dose(there, name, strength, column, matched, nodes, seed))
+        if progress is not None:
+            progress(done + 1, len(strengths))
+    return Audit(subject.feature_names[column], tuple(doses), tuple(effects))
+
+
+def feature_column(subject: Subject, feature: str | int) -> int:
+    """A feature's number, by number or by name: the whole name, or words that only one name begins with or holds.
+
+    Raises:
+        UsageError: none, or several; the nearest names are given.
+    """
+    names = subject.feature_names
+    if isinstance(feature, int) or feature in names:
+        column = feature if isinstance(feature, int) else names.index(feature)
+        if 0 <= column < len(names):
+            return column
+    found = [i for i, name in enumerate(names) if str(feature).lower() in name.lower()]
+    if not found:
+        raise UsageError(f"no feature is called {feature!r}", fix=nearest(str(feature), names))
+    return found[0]
+
+
+def matched_columns(subject: Subject, column: int, n: int = 10) -> Int[np.ndarray, " n_matched"]:
+    """Up to ``n`` other features that vary, the nearest in how often they are not zero."""
+    share = (subject.x != 0).double().mean(0).numpy()
+    varies = (subject.x.std(0) > 0).numpy()
+    varies[column] = False
+    candidates = np.flatnonzero(varies)
+    return candidates[np.argsort(np.abs(share[candidates] - share[column]), kind="stable")[:n]]
+
+
+def _dose(
+    there: Subject, name: str, strength: float, column: int, matched: np.ndarray, nodes: np.ndarray, seed: int
+) -> Dose:
+    try:
+        scores = np.abs(_features(explainer(name).call(there, nodes, seed)))
+    except ModelError as error:  # an explainer that cannot explain this model: said, and counted as nothing
+        nan = float("nan")
+        return Dose(name, strength, nan, nan, nan, nan, (), 0, error.what)
+    outranked = Outranking.of(scores, _only(column, scores.shape[1]))
+    score = outranked.score("area", seed=seed)
+    best = scores.max(1, keepdims=True)
+    first = ((scores == best) & (best > 0))[:, column].mean()
+    others = tuple(Outranking.of(scores, _only(int(k), scores.shape[1])).mean for k in matched)
+    return Dose(name, strength, score.value, score.low, score.high, float(first), others, score.n)
+
+
+def _features(found: Attributions) -> Float[np.ndarray, "n_targets n_features"]:
+    if found.features is None:
+        raise ModelError(f"{found.explainer} gave no scores of features")
+    return found.features
+
+
+def _only(column: int, n: int) -> np.ndarray:
+    used = np.zeros(n, dtype=bool)
+    used[column] = True
+    return used
+
+
+def _changed(there: Subject, column: int) -> float:
+    """The share of nodes whose class changes when the feature's lowest and highest values are swapped at that node."""
+    values = there.x[:, column]
+    x = there.x.clone()
+    x[:, column] = values.min() + values.max() - values
+    with there.running() as run, torch.no_grad():
+        swapped = run(x).argmax(1)
+    return float((swapped != there.outputs.argmax(1)).double().mean())
+
+
+def doses_of(audit: Audit) -> Iterator[tuple[str, list[Dose]]]:
+    """The doses by explainer, in order of strength."""
+    for name in dict.fromkeys(d.explainer for d in audit.doses):
+        yield name, sorted((d for d in audit.doses if d.explainer == name), key=lambda d: d.strength)

@@ -1,0 +1,116 @@
+"""What can be named on a command line: a trained network on a real graph, or a user's own model and graph."""
+
+from __future__ import annotations
+
+import importlib.util
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from truescope.core.errors import ModelError, TruescopeError, UsageError, nearest
+from truescope.gnn.data import NamedGraph, citation_graph, ego_network, facebook100
+from truescope.gnn.explainers import Subject
+from truescope.gnn.training import Trained, train_network
+
+NAMED = ("ego-facebook", "reed98", "amherst41", "cora", "citeseer")
+"""The subjects that come by name, each a network trained on that graph."""
+
+
+def find_subject(
+    name: str, folder: Path | None, *, kind: str = "gcn", seed: int = 0, withhold: str = "gender"
+) -> tuple[Subject, dict[str, Any]]:
+    """The subject of that name, or of the user's ``file.py:function``, and what is known of it.
+
+    On a social network the network learns the most even profile entry that has no ``withhold`` in its name, from the
+    other entries.
+
+    Raises:
+        UsageError: no such subject, or data that are not there.
+        ModelError: the user's function fails, or gives something else than a model and a graph.
+    """
+    if ":" in name:
+        return user_subject(name), {"subject": name}
+    if name not in NAMED:
+        fix = nearest(name, NAMED) or f"one of {', '.join(NAMED)}, or file.py:function"
+        raise UsageError(f"there is no subject {name!r}", fix=fix)
+    if folder is None:
+        raise UsageError(f"{name} needs its data", fix="name the folder with --data or TRUESCOPE_DATA")
+    graphs = folder / "graphs"
+    if name in ("cora", "citeseer"):
+        graph = citation_graph(graphs / "planetoid", name)
+        found = train_network(kind, graph.x, graph.edge_index, graph.y, graph.train, test=graph.test, seed=seed)
+        return Subject(found.model, graph.x, graph.edge_index), _facts(name, found, "subject of the paper")
+    social = (
+        ego_network(graphs / "facebook_ego")
+        if name == "ego-facebook"
+        else facebook100(graphs / "facebook100" / f"{name.capitalize()}.mat")
+    )
+    return social_subject(social, kind, seed, withhold)
+
+
+def social_subject(
+    graph: NamedGraph, kind: str = "gcn", seed: int = 0, withhold: str = "gender"
+) -> tuple[Subject, dict[str, Any]]:
+    """A network that learns one profile entry of a social network from the others."""
+    share = graph.x.mean(0)
+    free = [i for i, name in enumerate(graph.feature_names) if withhold not in name]
+    label = min(free, key=lambda i: abs(float(share[i]) - 0.5))
+    group = graph.feature_names[label].rsplit(";", 1)[0]
+    keep = [i for i, name in enumerate(graph.feature_names) if name.rsplit(";", 1)[0] != group]
+    x, y = graph.x[:, keep].float(), graph.x[:, label].long()
+    train = torch.rand(len(x), generator=torch.Generator().manual_seed(seed)) < 0.5
+    found = train_network(kind, x, graph.edge_index, y, train, seed=seed)
+    names = [graph.feature_names[i] for i in keep]
+    facts = _facts(graph.name, found, graph.feature_names[label])
+    return Subject(found.model, x, graph.edge_index, feature_names=names), facts
+
+
+def user_subject(spec: str) -> Subject:
+    """``file.py:function``: the function returns (model, x, edge_index), or these and a dictionary of ``arguments``
+    and ``feature_names``.
+
+    Raises:
+        UsageError: no such file or function.
+        ModelError: the function fails or returns something else.
+    """
+    place, _, function = spec.rpartition(":")
+    path = Path(place).expanduser()
+    if not path.is_file():
+        raise UsageError(f"there is no file {place}", fix="name a Python file and a function in it: file.py:function")
+    loaded = importlib.util.spec_from_file_location("users_graph_model", path)
+    if loaded is None or loaded.loader is None:
+        raise UsageError(f"{place} is no Python file")
+    module = importlib.util.module_from_spec(loaded)
+    try:
+        loaded.loader.exec_module(module)
+        make = getattr(module, function, None)
+        if make is None:
+            known = [name for name in vars(module) if not name.startswith("_")]
+            raise UsageError(f"{path.name} has no function {function!r}", fix=nearest(function, known))
+        found = make()
+    except TruescopeError:
+        raise
+    except Exception as error:  # the user's code: anything may come out of it
+        raise ModelError(f"{spec} failed", why=f"{type(error).__name__}: {error}") from error
+    if not isinstance(found, tuple) or len(found) < 3 or not isinstance(found[0], nn.Module):
+        raise ModelError(
+            f"{spec} gives {type(found).__name__}", fix="return (model, x, edge_index) or these and a dictionary"
+        )
+    model, x, edge_index, *more = found
+    if not isinstance(x, Tensor) or not isinstance(edge_index, Tensor):
+        raise ModelError(f"{spec} gives no tensors", fix="x [n_nodes, n_features] and edge_index [2, n_arcs]")
+    options = more[0] if more else {}
+    return Subject(model, x, edge_index, arguments=options.get("arguments"), feature_names=options.get("feature_names"))
+
+
+def _facts(name: str, found: Trained, label: str) -> dict[str, Any]:
+    return {
+        "subject": name,
+        "network": found.kind,
+        "learned": label,
+        "train_accuracy": found.train_accuracy,
+        "test_accuracy": found.test_accuracy,
+        "training_seed": found.seed,
+    }

@@ -1,0 +1,102 @@
+"""A planted dependence is what it says, and an audit finds who notices it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from truescope.core.errors import ModelError, UsageError
+from truescope.gnn import audit_feature, user_subject
+from truescope.gnn.explainers import Chain, Subject, saliency
+from truescope.gnn.whiteboxes.planted import Planted
+
+from .graph_models import gcn, gin, ring_graph, sage
+
+
+def subject(make=gcn, n: int = 40, d: int = 6) -> Subject:
+    torch.manual_seed(2)
+    x = (torch.rand(n, d) < 0.5).float()
+    _, edge_index = ring_graph(n)
+    return Subject(make(d), x, edge_index, feature_names=[f"trait;number {i}" for i in range(d)])
+
+
+@pytest.mark.parametrize("make", [gcn, sage, gin])
+def test_the_planted_model_has_the_chain_of_what_it_computes(make) -> None:
+    s = subject(make)
+    there = Subject(Planted(s, 2, 1.5, favoured=0), s.x, s.edge_index)
+    assert isinstance(there.unrolled, Chain)
+    np.testing.assert_allclose(saliency(there).features, saliency(there, generic=True).features, atol=1e-5)
+
+
+def test_strength_is_in_standard_deviations_of_the_models_own_margin() -> None:
+    s = subject()
+    for strength in (0.0, 1.0, 3.0):
+        planted = Planted(s, 2, strength, favoured=0)
+        with torch.no_grad():
+            own = s.model(planted.without(s.x), s.edge_index).double()
+            added = planted(s.x, s.edge_index).double() - own
+        direction = torch.tensor([1.0, -0.5, -0.5], dtype=torch.float64)
+        ratio = (added * direction).sum(1).std() / (own * direction).sum(1).std()
+        assert float(ratio) == pytest.approx(strength, abs=1e-5)
+
+
+def test_at_strength_zero_the_feature_does_nothing_and_later_it_does() -> None:
+    s = subject()
+    found = audit_feature(s, "number 2", strengths=(0.0, 1.0, 20.0), explainers=("saliency", "random"), n_nodes=40)
+    assert found.feature == "trait;number 2"
+    assert found.effects[0].changed == 0 and found.effects[-1].changed > 0.5
+    first, _, last = (d for d in found.doses if d.explainer == "saliency")
+    assert first.area == 0 and last.area == 1 and last.first == 1
+    assert found.threshold("saliency") in (1.0, 20.0) and found.threshold("random") is None
+
+
+def test_an_explainer_that_ranks_it_high_unused_is_a_false_alarm() -> None:
+    s = subject()
+    x = s.x.clone()
+    x[:, 2] = 1
+    x[0, 2] = 0  # the most frequent feature: what knows only frequencies names it first, used or not
+    always = Subject(s.model, x, s.edge_index, feature_names=s.feature_names)
+    found = audit_feature(always, 2, strengths=(0.0, 5.0), explainers=("degree", "integrated_gradients"), n_nodes=40)
+    assert found.false_alarm("degree") and found.threshold("degree") is None
+    assert not found.false_alarm("integrated_gradients")
+
+
+def test_what_cannot_be_audited_says_why() -> None:
+    s = subject()
+    with pytest.raises(UsageError, match="trait"):
+        audit_feature(s, "trai;numbr 3")
+    with pytest.raises(UsageError, match="does not score features"):
+        audit_feature(s, 0, explainers=("grad_cam",))
+    with pytest.raises(UsageError, match="same at every node"):
+        Planted(Subject(s.model, torch.ones_like(s.x), s.edge_index), 0, 1.0)
+    constant = gcn(6)
+    with torch.no_grad():
+        for parameter in constant.parameters():
+            parameter.zero_()
+    with pytest.raises(ModelError, match="same margin"):
+        Planted(Subject(constant, s.x, s.edge_index), 0, 1.0)
+
+
+def test_a_users_own_model_is_read_from_its_file(tmp_path: Path) -> None:
+    (tmp_path / "mine.py").write_text(
+        "import torch\n"
+        "from torch_geometric.nn import GCNConv\n"
+        "def make():\n"
+        "    torch.manual_seed(0)\n"
+        "    return GCNConv(3, 2), torch.rand(5, 3), torch.tensor([[0, 1], [1, 2]]), {'feature_names': list('abc')}\n"
+        "def breaks():\n    raise ValueError('half-way')\n"
+        "def wrong():\n    return 3\n"
+    )
+    mine = user_subject(f"{tmp_path}/mine.py:make")
+    assert mine.feature_names == ["a", "b", "c"] and mine.n_nodes == 5
+    with pytest.raises(ModelError, match="half-way"):
+        user_subject(f"{tmp_path}/mine.py:breaks")
+    with pytest.raises(ModelError, match="int"):
+        user_subject(f"{tmp_path}/mine.py:wrong")
+    with pytest.raises(UsageError, match="make"):
+        user_subject(f"{tmp_path}/mine.py:mak")
+    with pytest.raises(UsageError, match="no file"):
+        user_subject("nowhere.py:make")
