@@ -44,6 +44,8 @@ def test_every_verdict_traces_to_a_run_that_is_judged_once(tmp_path: Path, capsy
     assert judged() == first and ledger.read_bytes() == written
     assert judged("--fresh")["claims"] == first["claims"] and ledger.read_bytes() != written
     assert judged("--seed", "1")["run"]["id"] != run["id"]
+    assert main(["serve", run["id"]]) == 1
+    assert "it is a run of judge" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -35,6 +35,13 @@ def find_page(run: str | None = None) -> Path:
     if run is not None:
         found = store.find(run)
         if not found.has("view.json"):
+            if found.finished:
+                pages = [path.name for path in sorted(found.folder.glob("*.html"))]
+                raise StoreError(
+                    f"run {found.id} has no page to serve",
+                    why=f"it is a run of {found.kind}",
+                    fix=f"open {found.folder / pages[0]}" if pages else f"its files are in {found.folder}",
+                )
             raise StoreError(f"run {found.id} has no page", why="it was stopped before its end", fix="run it again")
         return found.folder
     for record in store.runs():
