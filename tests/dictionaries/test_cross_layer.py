@@ -126,7 +126,8 @@ class _Step(torch.autograd.Function):
     def backward(ctx, *grads: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, None]:
         gate, window, theta = ctx.saved_tensors
         d_z, d_gate = grads
-        return d_z * (gate + theta * window) + d_gate * window, -(theta * window * (d_z + d_gate)).sum(0), None
+        d_theta = -window * (theta * d_z + d_gate)
+        return d_z * (gate + theta * window) + d_gate * window, (theta * d_theta).sum(0), None
 
 
 def test_a_tangent_gradient_is_across_its_row() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
 import hypothesis.strategies as st
@@ -201,7 +202,7 @@ class Step(torch.autograd.Function):
 
 
 class JumpReLU(torch.autograd.Function):
-    """p · H(p − θ) with dz/dp = H + θ K and dz/dt = −θ K."""
+    """p · H(p − θ) with dz/dp = H + θ K and dz/dt = θ · dz/dθ = −θ² K."""
 
     @staticmethod
     def forward(ctx, p, t, width):
@@ -214,7 +215,7 @@ class JumpReLU(torch.autograd.Function):
         p, t = ctx.saved_tensors
         theta = t.exp()
         jump = theta * ((p - theta).abs() < ctx.width / 2) / ctx.width
-        return arriving[0] * ((p > theta) + jump), -(arriving[0] * jump).sum(0), None
+        return arriving[0] * ((p > theta) + jump), -(arriving[0] * jump * theta).sum(0), None
 
 
 @pytest.mark.parametrize("path", ["compiled", "plain"])
@@ -241,7 +242,7 @@ def test_jump_relu(kind, width, path, monkeypatch):
 
 
 def test_jump_relu_thresholds_feel_both_halves_of_the_window():
-    """One feature with θ = 1, ε = 0.5: dL/dt = −(θ/ε) dL/dz within 0.25 of θ, below it and above it."""
+    """One feature with θ = 1, ε = 0.5: dL/dt = −(θ²/ε) dL/dz within 0.25 of θ, below it and above it."""
     one = torch.ones(1, 1, dtype=torch.float64)
     for pre, expected in ((0.7, 0.0), (0.8, -2.0), (1.2, -2.0), (1.3, 0.0)):
         zero = torch.zeros(1, dtype=torch.float64)
@@ -251,6 +252,25 @@ def test_jump_relu_thresholds_feel_both_halves_of_the_window():
         gradients.jump_relu_gradients(weights, pre * one, target, bandwidth=0.5)
         assert weights.log_threshold is not None and weights.log_threshold.grad is not None
         assert float(weights.log_threshold.grad) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("theta", [0.3, 0.8, 1.7])
+def test_jump_relu_thresholds_follow_the_slope_of_the_loss_itself(theta):
+    """Over densely spread p the mean loss is smooth in t = log θ; its finite difference is what the window gives."""
+    p = (torch.arange(200_000, dtype=torch.float64)[:, None] + 0.5) / 100_000  # 0 to 2
+    y, one = 0.4 + 0.5 * p, torch.ones(1, 1, dtype=torch.float64)
+
+    def loss(t):
+        zero = torch.zeros(1, dtype=torch.float64)
+        weights = Weights(
+            one.clone(), zero.clone(), one.clone(), zero.clone(), log_threshold=torch.tensor([t], dtype=torch.float64)
+        )
+        found = gradients.jump_relu_gradients(weights, p, y, bandwidth=0.01, l0_coefficient=0.3)
+        return float(found.reconstruction + 0.3 * found.auxiliary), float(weights.log_threshold.grad)
+
+    t, step = math.log(theta), 1e-3
+    slope = (loss(t + step)[0] - loss(t - step)[0]) / (2 * step)
+    assert loss(t)[1] == pytest.approx(slope, rel=0.01, abs=2e-4)
 
 
 def test_jump_relu_without_thresholds_says_so():

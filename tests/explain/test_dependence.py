@@ -77,6 +77,22 @@ def test_every_planted_unit_lands_in_its_group_from_either_half():
         assert grouping.per_layer()["units digits"] == {0: 2, 1: 1}
 
 
+def test_below_one_half_a_unit_goes_where_more_of_it_is_explained():
+    # Variances: units 8.25 each, tens as a number 8.25 times the square of their weight.
+    tens, units = FIRST // 10 + SECOND // 10, FIRST % 10 + SECOND % 10
+    columns = np.stack([tens + 2 * units, 2 * tens + units, (FIRST % 10 - 4.5) * (SECOND // 10 - 4.5)], axis=1).astype(
+        float
+    )
+    features = [Feature(0, i) for i in range(3)]
+    statistics, dependence = UnitStatistics.measure(columns, features), digit_dependence(columns, FIRST, SECOND)
+    assert dependence["units digits"][:2] == pytest.approx([0.8, 0.2], abs=1e-9)
+    low = group_units(statistics, dependence, GroupingRule(threshold=0.15)).groups
+    assert low["units digits"] == (features[0],) and low["magnitude"] == (features[1],)
+    assert low["unassigned"] == (features[2],)
+    high = group_units(statistics, dependence, GroupingRule(threshold=0.85)).groups
+    assert high["unassigned"] == tuple(features)
+
+
 def test_the_rule_is_serialisable_and_its_hash_follows_it():
     one, other = GroupingRule(), GroupingRule(threshold=0.6)
     assert json.loads(json.dumps(one.to_json())) == one.to_json()
@@ -95,7 +111,7 @@ def test_bad_input_is_refused():
     with pytest.raises(UsageError, match="share of variance"):
         GroupingRule(threshold=0.0)
     with pytest.raises(UsageError, match="no part"):
-        GroupingRule(parts=("sum",))
+        GroupingRule(pairs=(("sum", "magnitude"),))
     units = UnitStatistics.measure(np.eye(2), [Feature(0, 0), Feature(0, 1)])
     with pytest.raises(UsageError, match="not measured"):
         group_units(units, {"units digits": np.zeros(2)})

@@ -40,14 +40,22 @@ def test_units_digits_are_needed_for_the_exact_answer_and_not_for_its_neighbourh
     claim = claim_about(demo_json, "units-digits")
     assert (claim["status"], claim["evidence_level"]) == ("held", "E4")
     assert score(claim, "within_5")["low"] >= 0.99
-    assert score(claim, "exact")["high"] <= 0.60
+    assert score(claim, "exact")["high"] <= 0.20
 
 
-def test_magnitude_is_needed_for_the_exact_answer_and_not_for_its_units_digit(demo_json: dict[str, Any]) -> None:
+def test_magnitude_is_needed_to_come_near_the_answer_and_not_for_its_units_digit(demo_json: dict[str, Any]) -> None:
     claim = claim_about(demo_json, "magnitude")
-    assert claim["status"] == "held"
-    assert score(claim, "units_digit")["low"] >= 0.99
-    assert score(claim, "exact")["high"] <= 0.45
+    assert (claim["status"], claim["evidence_level"]) == ("held", "E4")
+    assert score(claim, "units_digit")["low"] >= 0.98
+    assert score(claim, "within_5")["high"] <= 0.10
+
+
+def test_what_holding_the_features_in_the_running_model_does_stands_beside(demo_json: dict[str, Any]) -> None:
+    for claim in demo_json["claims"]:
+        facts = claim["facts"]
+        # The later layer answers to the edit, so less is lost than when all that the features wrote is taken out.
+        assert facts["exact_held_while_running"] > score(claim, "exact")["value"]
+        assert "what the features write at the prompt's last position" in claim["target"]["operation"]
 
 
 def test_no_matched_random_group_does_the_same(demo_json: dict[str, Any]) -> None:
@@ -79,7 +87,7 @@ def test_groups_show_their_share_of_units_beside_their_share_of_influence(demo_j
     assert sum(group["share_live"] for group in groups.values()) == pytest.approx(1)
     assert sum(group["share_influence"] for group in groups.values()) <= 1 + 1e-9
     judged = groups["units digits"], groups["magnitude"]
-    assert sum(g["share_influence"] for g in judged) > sum(g["share_live"] for g in judged)
+    assert sum(g["share_influence"] for g in judged) >= 0.8 > sum(g["share_live"] for g in judged)
 
 
 def test_the_page_holds_every_unit_it_shows(demo_json: dict[str, Any]) -> None:

@@ -57,7 +57,8 @@ def trace(
         The hub revision to load.
     dictionary
         The units of the graph: "neurons" (the model's own MLP neurons; the error is zero), or the folder of a
-        transcoder or cross-layer transcoder made by `truescope train`.
+        transcoder or cross-layer transcoder made by `truescope train`; "transcoder" and "clt" are the built-in ones of
+        the model "addition".
     target
         Tokens to explain (may be given more than once); default: the likeliest ones.
     text

@@ -132,8 +132,8 @@ def _read_jump(weights: Weights, x: Tensor, jump: JumpReLU | None) -> _Read:
 def _threshold_gradient(weights: Weights, read: _Read, d_values: Tensor, d_gate: float) -> None:
     assert weights.log_threshold is not None and read.window is not None
     theta = weights.log_threshold.exp()[read.codes.indices]
-    slope = -theta * read.window * (d_values + d_gate)
-    gradient(weights.log_threshold).zero_().index_add_(0, read.codes.indices, slope)
+    d_theta = -read.window * (theta * d_values + d_gate)
+    gradient(weights.log_threshold).zero_().index_add_(0, read.codes.indices, theta * d_theta)
 
 
 def _decode(weights: Weights, codes: Codes, n_written: int) -> tuple[Tensor, ...]:

@@ -161,7 +161,10 @@ def jump_relu_gradients(
     The step H has no useful derivative, so a rectangle of width ε = `bandwidth` stands in for its jump, and every
     entry within ε/2 of its threshold takes part, active or not: with K = 1[|p − θ| < ε/2] / ε,
 
-        dz/dp = H + θ K,   dz/dt = −θ K,   dH/dp = K,   dH/dt = −θ K      (t = log θ)
+        dz/dp = H + θ K,   dz/dθ = −θ K,   dH/dp = K,   dH/dθ = −K
+
+    What is trained is t = log θ, so both derivatives by θ are times dθ/dt = θ once more: dz/dt = −θ² K, dH/dt = −θ K.
+    Averaged over many p these are the derivatives of the loss itself: docs/decisions/0013.
     """
     if weights.log_threshold is None:
         raise UsageError(
@@ -182,7 +185,8 @@ def jump_relu_gradients(
     d_gate = l0_coefficient / x.shape[0]
     branch = Branch(codes, active.to(x) + theta * window, inputs, d_output, extra=d_gate * window)
     d_values = backward(weights, [branch], tangent=tangent)
-    gradient(weights.log_threshold).zero_().index_add_(0, near.indices, -theta * window * (d_values + d_gate))
+    d_theta = -window * (theta * d_values + d_gate)
+    gradient(weights.log_threshold).zero_().index_add_(0, near.indices, theta * d_theta)
     _outer_gradients(weights, x, d_output)
     return StepLoss(residual.square().sum() * (scale / x.shape[0]), active.to(x).sum() / x.shape[0], codes)
 

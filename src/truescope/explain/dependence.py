@@ -26,7 +26,10 @@ DIGIT_PARTS: dict[str, tuple[str, str]] = {
     "first operand": ("first tens", "first units"),
     "second operand": ("second tens", "second units"),
 }
-"""The parts of the input, each two of the four digits, in the order in which a unit is offered to them."""
+"""The parts of the input, each two of the four digits."""
+
+PAIRS: tuple[tuple[str, str], ...] = (("units digits", "magnitude"), ("first operand", "second operand"))
+"""Disjoint parts side by side: their closed indices add up to at most 1, so one of them explains more of a unit."""
 
 
 def digits(first: Int[np.ndarray, " n"], second: Int[np.ndarray, " n"]) -> dict[str, Int[np.ndarray, " n"]]:
@@ -68,15 +71,15 @@ def digit_dependence(
 
 @dataclass(frozen=True)
 class GroupingRule:
-    """A live unit belongs to the first part of the input, in the order of ``parts``, whose closed index reaches
-    ``threshold``; to ``unassigned`` when none does, and to ``silent`` when it is not live.
+    """Of each pair of disjoint parts in turn, a live unit is offered to the one whose closed index is larger.
 
-    With the threshold at one half or more, "units digits" and "magnitude" cannot both claim a unit; a unit that reads
-    only one digit of one operand goes to the digit, not to the operand, because the digits come first.
+    It belongs to that part if the index reaches ``threshold``; to ``unassigned`` when none does, and to ``silent`` when
+    it is not live. A unit that reads only one digit of one operand goes to the digit, not to the operand, because the
+    digits come first.
     """
 
     threshold: float = 0.5
-    parts: tuple[str, ...] = tuple(DIGIT_PARTS)
+    pairs: tuple[tuple[str, str], ...] = PAIRS
 
     def __post_init__(self) -> None:
         if not 0.0 < self.threshold <= 1.0:
@@ -87,11 +90,17 @@ class GroupingRule:
                 why=f"the parts are {', '.join(DIGIT_PARTS)}",
             )
 
+    @property
+    def parts(self) -> tuple[str, ...]:
+        """The parts, in the order of the pairs."""
+        return tuple(part for pair in self.pairs for part in pair)
+
     def to_json(self) -> dict[str, Any]:
         """A plain object that says the rule in full, to be stated in a claim."""
         return {
-            "rule": "first part in order whose bias-corrected closed Sobol index reaches the threshold",
+            "rule": "the larger bias-corrected closed Sobol index of the first pair in which it reaches the threshold",
             "threshold": self.threshold,
+            "pairs": [list(pair) for pair in self.pairs],
             "parts": {part: list(DIGIT_PARTS[part]) for part in self.parts},
             "of": "the activation at the last position, over live units",
         }
@@ -140,9 +149,12 @@ def group_units(
     rule = rule or GroupingRule()
     if missing := [part for part in rule.parts if part not in dependence]:
         raise UsageError(f"the dependence on {', '.join(missing)} was not measured")
-    reached = np.stack([dependence[part] >= rule.threshold for part in rule.parts])
     names = [*rule.parts, "unassigned"]
-    choice = np.where(reached.any(axis=0), reached.argmax(axis=0), len(rule.parts))
+    choice = np.full(len(units.features), len(rule.parts))
+    for pair in reversed(rule.pairs):
+        index = np.stack([dependence[part] for part in pair])
+        offered = np.array([rule.parts.index(part) for part in pair])[index.argmax(axis=0)]
+        choice = np.where(index.max(axis=0) >= rule.threshold, offered, choice)
     groups: dict[str, list[Feature]] = {name: [] for name in [*names, "silent"]}
     for unit, which, live in zip(units.features, choice, units.live, strict=True):
         groups[names[which] if live else "silent"].append(unit)

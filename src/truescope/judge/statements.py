@@ -11,7 +11,8 @@ from truescope.core.evidence import ClaimType
 from truescope.core.features import Feature
 from truescope.judge.answers import NumberTask
 from truescope.judge.controls import MATCHED_ON, check_units
-from truescope.judge.suppression import MIN_CONTROLS, MIN_SAMPLE, NEURONS, values_hash
+from truescope.judge.edits import NEURONS, OPERATIONS, values_hash
+from truescope.judge.suppression import MIN_CONTROLS, MIN_SAMPLE
 from truescope.statistics import UnitStatistics
 
 METRIC = "shares of prompts by the most probable next token; error is the mean distance of the answered number"
@@ -89,7 +90,7 @@ class Statement:
                 "group": group,
                 "features": [str(feature) for feature in sorted(set(features))],
                 "grouping": {**self.rule, "n": self.units.n},
-                "operation": "suppress: set to the mean over the grouping half, at the last position",
+                "operation": OPERATIONS["neurons" if self.dictionary == NEURONS else "features"],
                 "values_hash": values_hash(features, self.units),
             },
             population={

@@ -1,102 +1,34 @@
-"""Judging by suppression: a group's activations are set to their means, and the real model answers.
-
-x ← x + (dec(z′) − dec(z)) at the last position, with z′ the code in which the group's units have their mean over the
-grouping half; for MLP neurons that is setting their activations. Everything downstream is live.
-"""
+"""Judging by suppression: does setting a group's activations to their means do what a claim predicts? See `edits`."""
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-import torch
 from jaxtyping import Int
 
 from truescope.core.claims import Claim, Status, Verdict
 from truescope.core.dictionaries import Dictionary
 from truescope.core.errors import ClaimError
 from truescope.core.features import Feature
-from truescope.core.interventions import Intervention
-from truescope.core.sites import Site
 from truescope.judge.answers import NumberTask
 from truescope.judge.controls import MATCHED_ON, Controls, check_units, draw_controls
+from truescope.judge.edits import (
+    NEURONS,
+    OPERATIONS,
+    Progress,
+    answers_without,
+    edited_answers,
+    suppression_edits,
+    values_hash,
+)
 from truescope.judge.verdicts import collateral, control_result, decide, evidence_level, share_as_strong
 from truescope.models import Model
 from truescope.statistics import UnitStatistics
 
-Progress = Callable[[str, int, int], None]
-"""Called with the stage, how much of it is done, and how much there is."""
-
-NEURONS = "neurons"
-"""The name of the dictionary whose features are the MLP neurons themselves."""
-
 MIN_CONTROLS = 100
 MIN_SAMPLE = 1000
-
-
-def suppression_edits(
-    features: Iterable[Feature], units: UnitStatistics, dictionary: Dictionary | None = None
-) -> list[Intervention]:
-    """One edit a layer that sets the features' activations at the last position to their means.
-
-    Without a dictionary the features are MLP neurons. With one the edits are in delta form, and a run needs
-    ``{dictionary.name: dictionary}``.
-
-    Raises:
-        ClaimError: a feature was not measured, or the dictionary reads no site of its layer.
-    """
-    chosen = sorted(set(features))
-    check_units(chosen, units)
-    column = units.index
-    edits = []
-    for layer in sorted({feature.layer for feature in chosen}):
-        here = [feature for feature in chosen if feature.layer == layer]
-        means = torch.tensor([units.mean[column[feature]] for feature in here], dtype=torch.float32)
-        site = Site("mlp_neurons", layer) if dictionary is None else _reads(dictionary, layer)
-        indices = tuple(feature.index for feature in here)
-        name = None if dictionary is None else dictionary.name
-        edits.append(Intervention(site, "set", means, positions=(-1,), units=indices, dictionary=name))
-    return edits
-
-
-def _reads(dictionary: Dictionary, layer: int) -> Site:
-    for site in dictionary.reads:
-        if site.layer == layer:
-            return site
-    raise ClaimError(f"dictionary {dictionary.name!r} reads no site of layer {layer}")
-
-
-def edited_answers(
-    model: Model,
-    tokens: Int[torch.Tensor, "n pos"],
-    edits: Sequence[Sequence[Intervention]],
-    *,
-    dictionary: Dictionary | None = None,
-    batch: int = 1000,
-    stage: str = "",
-    progress: Progress | None = None,
-) -> Int[np.ndarray, "n_edits n"]:
-    """The most probable next token of every prompt under each list of edits; only the last position is run again."""
-    found = np.empty((len(edits), len(tokens)), dtype=np.int64)
-    dictionaries = None if dictionary is None else {dictionary.name: dictionary}
-    starts = range(0, len(tokens), batch)
-    for done, start in enumerate(starts):
-        tail = model.tail(tokens[start : start + batch])
-        for i, edit in enumerate(edits):
-            logits = tail.run(edit, dictionaries=dictionaries) if edit else tail.logits
-            found[i, start : start + batch] = logits.argmax(dim=-1).cpu().numpy()
-            if progress is not None:
-                progress(stage, done * len(edits) + i + 1, len(starts) * len(edits))
-    return found
-
-
-def values_hash(features: Iterable[Feature], units: UnitStatistics) -> str:
-    """SHA-256, in hex, over the values that a suppression sets: the features' means, sorted by feature."""
-    column = units.index
-    means = [units.mean[column[feature]] for feature in sorted(set(features))]
-    return hashlib.sha256(np.array(means, dtype="<f4").tobytes()).hexdigest()
 
 
 def claimed_features(claim: Claim) -> list[Feature]:
@@ -142,19 +74,20 @@ def judge_suppression(
     for claim in claims:
         _check(claim, model, task, units, dictionary)
     drawn = [draw_controls(claimed_features(claim), units, claim.control) for claim in claims]
-    groups = [suppression_edits(claimed_features(claim), units, dictionary) for claim in claims]
-    answers = edited_answers(
-        model, task.tokens, [[], *groups], dictionary=dictionary, batch=batch, stage="groups", progress=progress
+    groups = [claimed_features(claim) for claim in claims]
+    answers = answers_without(
+        model, task.tokens, [[], *groups], units, dictionary=dictionary, batch=batch, stage="groups", progress=progress
     )
+    held = _held_live(model, task, groups, units, dictionary, batch)
     verdicts = []
-    for claim, controls, answer in zip(claims, drawn, answers[1:], strict=True):
+    for claim, controls, answer, also in zip(claims, drawn, answers[1:], held, strict=True):
         rows = control_sample(claim, len(task))
         sample = task.rows(rows)
-        edits = [suppression_edits(control, units, dictionary) for control in controls.groups]
-        found = edited_answers(
+        found = answers_without(
             model,
             sample.tokens,
-            edits,
+            controls.groups,
+            units,
             dictionary=dictionary,
             batch=batch,
             stage=f"controls of {claim.target.get('group', claim.id)}",
@@ -165,12 +98,29 @@ def judge_suppression(
         facts = _facts(claim, units, controls) | {
             "unedited": {s.name: s.value for s in task.scores(answers[0], n_resamples=n_resamples, seed=seed)},
             "on_control_sample": sample.means(answer[rows]),
+            **also,
         }
         scores = task.scores(answer, n_resamples=n_resamples, seed=seed)
         verdicts.append(_verdict(claim, scores, controls, runs, len(sample), facts))
     if [claim.id for claim in claims] != ids:
         raise ClaimError("a claim was changed while it was judged", fix="state it anew and judge it again")
     return verdicts
+
+
+def _held_live(
+    model: Model,
+    task: NumberTask,
+    groups: Sequence[Sequence[Feature]],
+    units: UnitStatistics,
+    dictionary: Dictionary | None,
+    batch: int,
+) -> list[dict[str, Any]]:
+    """For features, a fact beside the verdict: each group's scores when it is held at its means as the model runs."""
+    if dictionary is None:
+        return [{} for _ in groups]
+    edits = [suppression_edits(group, units, dictionary) for group in groups]
+    found = edited_answers(model, task.tokens, edits, dictionary=dictionary, batch=batch)
+    return [{f"{name}_held_while_running": mean for name, mean in task.means(row).items()} for row in found]
 
 
 def control_sample(claim: Claim, n: int) -> Int[np.ndarray, " m"]:
@@ -235,6 +185,7 @@ def _check(claim: Claim, model: Model, task: NumberTask, units: UnitStatistics, 
     here = {
         "model_hash": (claim.target.get("model_hash"), model.hash),
         "dictionary": (claim.target.get("dictionary"), NEURONS if dictionary is None else dictionary.name),
+        "operation": (claim.target.get("operation"), OPERATIONS["neurons" if dictionary is None else "features"]),
         "values_hash": (claim.target.get("values_hash"), values_hash(features, units)),
         "data_hash": (claim.population.get("data_hash"), task.hash),
         "n": (claim.population.get("n"), len(task)),

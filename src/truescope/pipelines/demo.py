@@ -8,7 +8,7 @@ Model ─trace→ Graph, which says how much of the answer runs through each gro
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +29,9 @@ from truescope.pipelines.judge import Halves, judge_claims
 from truescope.pipelines.runs import run_facts
 from truescope.pipelines.subjects import (
     ADDITION,
+    BUILT_IN,
     NEURONS,
+    built_in,
     dictionary_id,
     load_dictionary,
     load_model,
@@ -39,14 +41,16 @@ from truescope.pipelines.subjects import (
 from truescope.pipelines.trace import count_progress, summarise
 from truescope.pipelines.view import build_unit, build_view, graph_facts
 from truescope.statistics import UnitStatistics
-from truescope.store import Run, Store, code_hash, versions
+from truescope.store import Run, Store, code_hash
 from truescope.trace import UnitScores, load_graph, load_units, save_graph, trace_graph
 
 PROMPT = "36+59="
+FEATURES = "transcoder"
+"""The demo's units unless others are asked for."""
 MIN_CONTROLS = 100
 OPERANDS = ("first operand", "second operand")
 JUDGED = ("units digits", "magnitude")
-THRESHOLDS = tuple(round(0.5 + 0.02 * step, 2) for step in range(25))
+THRESHOLDS = tuple(round(0.16 + 0.02 * step, 2) for step in range(42))
 """Shares of a unit's variance that a part of the input must explain, lowest first."""
 
 
@@ -65,7 +69,7 @@ class DemoReport:
 
 def demo(
     *,
-    dictionary: str | Path = NEURONS,
+    dictionary: str | Path = FEATURES,
     n_controls: int = MIN_CONTROLS,
     seed: int = 0,
     fresh: bool = False,
@@ -73,10 +77,11 @@ def demo(
     store: Store | None = None,
     watcher: Watcher | None = None,
 ) -> DemoReport:
-    """Trace why the addition world answers 95 to "36+59=", and judge what its groups of neurons are needed for.
+    """Trace why the addition world answers 95 to "36+59=", and judge what its groups of units are needed for.
 
-    ``dictionary`` gives the units: "neurons", or the folder of a dictionary that was trained on the world.
-    With ``retrain`` the world is not the one that ships but one trained anew from ``seed``, kept in the store.
+    ``dictionary`` gives the units: the features of a built-in dictionary, "transcoder" or "clt", "neurons", or the
+    folder of a dictionary that was trained on the world. With ``retrain`` the world and its dictionaries are not those
+    that ship but trained anew from ``seed``, kept in the store.
     ``seed`` splits the 10,000 prompts, and draws the controls and the bootstrap samples. The same seed and number of
     controls give the same run, which is loaded rather than computed again unless it is ``fresh``.
 
@@ -91,9 +96,11 @@ def demo(
     if seed < 0:
         raise UsageError(f"the seed is {seed}", fix="give a whole number from 0 up")
     watcher, store = watcher or Watcher(), store or Store.open()
-    world = retrained_world(seed, store, watcher) if retrain else ADDITION
+    world = _retrained(seed, store, watcher) if retrain else ADDITION
     with watcher.stage("load") as said:
         model = load_model(world)
+        if retrain and str(dictionary) in BUILT_IN:
+            dictionary = built_in(str(dictionary), world)
         loaded = load_dictionary(dictionary, model)
         said["text"] = (
             f"Loaded the addition world ({model.family.name}, {model.n_layers} layers of {model.n_neurons} neurons)"
@@ -108,22 +115,11 @@ def demo(
         return DemoReport(graph, run.folder, run.read_json("view.json"))
 
 
-def retrained_world(seed: int, store: Store, watcher: Watcher) -> Path:
-    """The folder of an addition world trained anew from ``seed``, by the recipe of the one that ships."""
-    from truescope.truth.addition import RECIPE, save_addition
+def _retrained(seed: int, store: Store, watcher: Watcher) -> Path:
+    # Training is imported where it is asked for.
+    from truescope.pipelines.world import retrained_world
 
-    code = {"code": code_hash("truescope.truth.addition"), "torch": versions()["torch"]}
-    run = store.run("world", {"world": ADDITION, "seed": seed, "recipe": asdict(RECIPE)} | code)
-    with run.locked(watcher.note):
-        if not run.has("world"):
-            with watcher.stage("retrain") as said, run.writing_folder("world") as folder:
-                card = save_addition(folder, seed, progress=count_progress(watcher, "retrain"))
-                said["text"] = (
-                    f"Trained the addition world anew: {card['accuracy_held_out']:.2%} of held-out sums right"
-                )
-        if not run.finished:
-            run.finish({})
-        return run.path("world")
+    return retrained_world(seed, store, watcher)
 
 
 @dataclass(frozen=True)

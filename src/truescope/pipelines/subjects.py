@@ -12,6 +12,10 @@ from truescope.trace import DictionaryReplacement
 
 ADDITION = "addition"
 NEURONS = "neurons"
+BUILT_IN = ("transcoder", "clt")
+"""The dictionaries that ship with the addition world."""
+DICTIONARIES = "dictionaries"
+"""The folder of them, in the world's own."""
 
 
 def load_model(name: str | Path | Model, *, revision: str | None = None) -> Model:
@@ -32,23 +36,31 @@ def load_model(name: str | Path | Model, *, revision: str | None = None) -> Mode
 
 
 def load_dictionary(name: str | Path, model: Model) -> Dictionary | None:
-    """The dictionary itself; None for ``"neurons"``, whose units need none.
+    """The dictionary itself: a folder, or one of `BUILT_IN` (of the addition world); None for ``"neurons"``.
 
     Raises:
         DictionaryError: it is absent, damaged, or belongs to another model.
     """
     if str(name) == NEURONS:
         return None
-    folder = Path(name).expanduser()
+    folder = built_in(str(name)) if str(name) in BUILT_IN else Path(name).expanduser()
     if not folder.is_dir():
+        known = (NEURONS, *BUILT_IN)
         raise DictionaryError(
             f"there is no dictionary {str(name)!r}",
-            why="it is no folder, and not neurons",
-            fix=nearest(str(name), (NEURONS,)) or "train one: truescope train",
+            why=f"it is no folder, and none of {', '.join(known)}",
+            fix=nearest(str(name), known) or "train one: truescope train",
         )
     dictionary = Dictionary.load(folder)
     dictionary.check_model(model.hash, model.name)
     return dictionary
+
+
+def built_in(name: str, world: str | Path = ADDITION) -> Path:
+    """The folder of a built-in dictionary of the world that ships, or of one that was trained anew."""
+    from truescope.truth.addition import ADDITION_FOLDER
+
+    return (ADDITION_FOLDER if str(world) == ADDITION else Path(world)) / DICTIONARIES / name
 
 
 def dictionary_id(dictionary: Dictionary | None) -> str:
