@@ -21,6 +21,7 @@ from truescope.pipelines.runs import find_page, list_runs
 from truescope.pipelines.sites import describe_sites
 from truescope.pipelines.trace import TraceReport, trace
 from truescope.pipelines.train import TrainReport, train
+from truescope.pipelines.tree import TreeReport, tree
 
 __all__ = [
     "CompareReport",
@@ -32,6 +33,7 @@ __all__ = [
     "Reproduction",
     "TraceReport",
     "TrainReport",
+    "TreeReport",
     "compare",
     "demo",
     "describe_sites",
@@ -48,4 +50,5 @@ __all__ = [
     "show_claim",
     "trace",
     "train",
+    "tree",
 ]

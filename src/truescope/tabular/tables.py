@@ -136,6 +136,12 @@ def read_table(
     Raises:
         UsageError: there is no such file. TableError: it is no table, or as `Table.of` says.
     """
+    frame, name = read_frame(path, missing), Path(path).stem
+    return Table.of(frame, target, positive=positive, group=group, time=time, drop=drop, name=name)
+
+
+def read_frame(path: str | Path, missing: Sequence[str] = ()) -> pd.DataFrame:
+    """A file's cells as a data frame, nothing judged yet; arguments and errors as of `read_table`."""
     path = Path(path).expanduser()
     if not path.is_file():
         raise UsageError(f"there is no table {path}", fix="name a CSV file")
@@ -151,7 +157,7 @@ def read_table(
     if len(names) != frame.shape[1]:
         raise TableError(f"{path} has {len(names)} names and {frame.shape[1]} columns", fix="one name a column")
     frame.columns = pd.Index([str(name).strip() for name in names])
-    return Table.of(frame, target, positive=positive, group=group, time=time, drop=drop, name=path.stem)
+    return frame
 
 
 def read_target(

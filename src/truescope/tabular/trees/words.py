@@ -69,8 +69,8 @@ def from_words(text: str, *, positive: Any = None) -> FastFrugalTree:
         TableError: a sentence cannot be read (it is shown), or the labels are not two.
     """
     sentences = _sentences(text)
-    labels = [_read_label(found["label"]) for found in sentences]
-    others = [_read_label(found["other"]) for found in sentences if found["other"] is not None]
+    labels = [read_label(found["label"]) for found in sentences]
+    others = [read_label(found["other"]) for found in sentences if found["other"] is not None]
     last = labels[-1]
     known = list(dict.fromkeys([*others, last, *labels]))
     if len(known) != 2:
@@ -127,12 +127,13 @@ def quoted(text: str, plain: str) -> str:
 
 def _label(label: Any) -> str:
     if isinstance(label, str):
-        looks_like_more = not isinstance(_read_label(label), str) if re.fullmatch(_LABEL, label) else True
+        looks_like_more = not isinstance(read_label(label), str) if re.fullmatch(_LABEL, label) else True
         return json.dumps(label, ensure_ascii=False) if looks_like_more else label
     return str(plain(label))
 
 
-def _read_label(text: str) -> Any:
+def read_label(text: str) -> Any:
+    """A label as it was before it was written: quoted text as text, else a truth value or a number if it looks so."""
     if text.startswith('"'):
         return json.loads(text)
     if text.lower() in ("true", "false"):
