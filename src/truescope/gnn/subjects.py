@@ -10,11 +10,11 @@ import torch
 from torch import Tensor, nn
 
 from truescope.core.errors import ModelError, TruescopeError, UsageError, nearest
-from truescope.gnn.data import NamedGraph, citation_graph, ego_network, facebook100
+from truescope.gnn.data import ATOMS, NamedGraph, citation_graph, ego_network, facebook100, molecules
 from truescope.gnn.explainers import Subject
 from truescope.gnn.training import Trained, train_network
 
-NAMED = ("ego-facebook", "reed98", "amherst41", "cora", "citeseer")
+NAMED = ("ego-facebook", "reed98", "amherst41", "cora", "citeseer", "mutag")
 """The subjects that come by name, each a network trained on that graph."""
 
 
@@ -38,6 +38,8 @@ def find_subject(
     if folder is None:
         raise UsageError(f"{name} needs its data", fix="name the folder with --data or TRUESCOPE_DATA")
     graphs = folder / "graphs"
+    if name == "mutag":
+        return molecule_subject(graphs / "mutag" / "MUTAG.txt", kind, seed)
     if name in ("cora", "citeseer"):
         graph = citation_graph(graphs / "planetoid", name)
         found = train_network(kind, graph.x, graph.edge_index, graph.y, graph.train, test=graph.test, seed=seed)
@@ -48,6 +50,25 @@ def find_subject(
         else facebook100(graphs / "facebook100" / f"{name.capitalize()}.mat")
     )
     return social_subject(social, kind, seed, withhold)
+
+
+def molecule_subject(path: Path, kind: str = "gcn", seed: int = 0) -> tuple[Subject, dict[str, Any]]:
+    """A network that tells mutagenic molecules; it is explained at the first atom of molecules it was not trained
+    on.
+    """
+    found = molecules(path)
+    n = len(found.y)
+    held = torch.randperm(n, generator=torch.Generator().manual_seed(seed))[: n // 5]
+    train = torch.ones(n, dtype=torch.bool)
+    train[held] = False
+    y, mine = found.y[found.molecule], train[found.molecule]
+    trained = train_network(
+        kind, found.x, found.edge_index, y, mine, molecule=found.molecule, hidden=32, epochs=200, seed=seed
+    )
+    firsts = torch.searchsorted(found.molecule, torch.arange(n))
+    facts = _facts("MUTAG", trained, "mutagenic") | {"explained": firsts[held].sort().values.tolist()}
+    arguments = {"molecule": found.molecule}
+    return Subject(trained.model, found.x, found.edge_index, arguments=arguments, feature_names=ATOMS), facts
 
 
 def social_subject(

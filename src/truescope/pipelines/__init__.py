@@ -15,7 +15,14 @@ from truescope.pipelines.claims import (
 from truescope.pipelines.compare import CompareReport, compare
 from truescope.pipelines.demo import DemoReport, demo
 from truescope.pipelines.doctor import examine
-from truescope.pipelines.gnn import GnnAuditReport, GnnBenchmarkReport, gnn_audit, gnn_benchmark, gnn_explain
+from truescope.pipelines.gnn import (
+    GnnAuditReport,
+    GnnBenchmarkReport,
+    gnn_audit,
+    gnn_benchmark,
+    gnn_evaluate,
+    gnn_explain,
+)
 from truescope.pipelines.judge import JudgeReport, judge
 from truescope.pipelines.runs import find_page, list_runs
 from truescope.pipelines.sites import describe_sites
@@ -42,6 +49,7 @@ __all__ = [
     "find_page",
     "gnn_audit",
     "gnn_benchmark",
+    "gnn_evaluate",
     "gnn_explain",
     "judge",
     "list_claims",

@@ -126,6 +126,36 @@ def gnn_explain(
     return run_explain(subject, explainer, nodes, kind, n_features, data, seed, watcher or Watcher())
 
 
+def gnn_evaluate(
+    subject: str = "cora",
+    *,
+    kind: str = "gcn",
+    explainers: Sequence[str] | None = None,
+    part: str = "features",
+    share: float = 0.2,
+    n_nodes: int = 30,
+    n_seeds: int = 3,
+    data: Path | None = None,
+    seed: int = 0,
+    store: Store | None = None,
+    watcher: Watcher | None = None,
+) -> dict[str, Any]:
+    """Take away what explainers name from a trained network's graph, and say how its answers change.
+
+    ``subject`` is named as in `gnn_audit`, or "mutag"; ``part`` is "features" or "arcs", ``share`` how much of what an
+    explainer scores counts as named, ``n_seeds`` how often an explainer with a seed is run again.
+
+    Raises:
+        UsageError: no such subject, explainer or part.
+        ModelError, GraphError, StoreError: as their names say.
+    """
+    need_graphs()
+    from truescope.pipelines.graph_evaluate import run_evaluate
+
+    store, watcher = store or Store.open(), watcher or Watcher()
+    return run_evaluate(subject, kind, explainers, part, share, n_nodes, n_seeds, data, seed, store, watcher)
+
+
 def need_graphs() -> None:
     """Raise UsageError where the extra `gnn` is not installed."""
     if find_spec("torch_geometric") is None:

@@ -21,6 +21,8 @@ from truescope.gnn.explainers import Subject
 from truescope.judge import Ledger, control_result, decide, evidence_level
 from truescope.store import Store, code_hash, commit, versions
 
+_CONTROL = "the same feature, not planted"
+
 
 def run_audit(
     name: str,
@@ -79,21 +81,23 @@ def _claim(explainer: str, feature: str, facts: Mapping[str, Any], n_nodes: int,
     return Claim(
         text=f"{explainer} notices {feature!r} when it moves the margin as much as all else together (strength 1).",
         predictions=(Prediction("area", ">=", NOTICED),),
-        control=ControlPlan("features that were not planted", ("how often they are not zero",), 10, seed),
+        control=ControlPlan(_CONTROL, (), 1, seed),
         target={"subject": str(facts["subject"]), "feature": feature, "explainer": explainer},
         population={**facts, "n_nodes": n_nodes, "strength": 1.0},
     )
 
 
 def _verdict(claim: Claim, doses: Sequence[Dose]) -> Verdict:
-    """At strength 1, or the nearest that was tried; the controls are the areas of features that were not planted."""
+    """At strength 1, or the nearest that was tried; the control is the same question where the model does not use
+    it.
+    """
     dose = min((d for d in doses if d.strength > 0), key=lambda d: abs(d.strength - 1), default=doses[-1])
     if not dose.n_nodes:
         status, notes, controls, scores = Status.NOT_TESTABLE, (dose.note,), (), ()
     else:
         scores = (Score("area", dose.area, dose.low, dose.high, dose.n_nodes),)
-        drawn = [{"area": area} for area in dose.matched_areas]
-        controls = (control_result("features that were not planted", claim.predictions, drawn, dose.n_nodes),)
+        unused = next(d for d in doses if d.strength == 0)
+        controls = (control_result(_CONTROL, claim.predictions, [{"area": unused.area}], dose.n_nodes),)
         status, notes = decide(claim.predictions, scores, controls)
         notes = (*notes, f"judged at strength {dose.strength:g}; first place at {dose.first:.0%} of the nodes")
     return Verdict(claim, status, evidence_level(status, "observe", claim.predictions, {}), scores, controls, notes)

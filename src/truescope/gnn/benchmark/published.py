@@ -114,9 +114,9 @@ def explanation(key: Key) -> str:
     explainer, white_box = key[:2]
     if explainer == "published_lrp" and white_box == "two-hop":
         return (
-            "the authors' library hooks a layer that is called twice as if it were one; its current version refuses "
-            "it. "
-            "Here each call is a step of its own"
+            "the difference is ½ at one node in a hundred; the classifier calls one layer twice, and the authors' "
+            "library "
+            "hooks the two calls as one layer (its current version refuses to). Here each call is a step of its own"
         )
     if explainer == "graphlime":
         return "the authors' solver follows the lasso's path and stops at its last knot; here the optimum is met to "

@@ -25,7 +25,8 @@ margin:34px 0 10px}p{margin:6px 0;max-width:80ch}.soft{color:var(--soft)}
 .claim.failed{border-left-color:var(--failed)}.claim b{font-weight:600}.status{font-weight:700;margin-right:8px}
 .held .status{color:var(--held)}.failed .status{color:var(--failed)}.undecided .status{color:var(--undecided)}
 .charts{display:grid;grid-template-columns:repeat(auto-fit,minmax(320px,1fr));gap:12px}
-.charts svg{width:100%;height:auto;background:var(--card);border:1px solid var(--line);border-radius:10px}
+.charts>svg,.charts>div>svg{width:100%;height:auto}
+.charts>svg,.charts>div>svg{background:var(--card);border:1px solid var(--line);border-radius:10px}
 svg text{fill:var(--ink);font:11px sans-serif}svg .title{font-weight:600;font-size:13px}svg .tick{fill:var(--soft)}
 svg .label{fill:var(--soft)}svg .grid{stroke:var(--line);stroke-width:1}
 svg .expected{stroke:var(--ink);stroke-width:1.2;fill:none}
@@ -83,12 +84,8 @@ def claims_html(claims: Sequence[Mapping[str, Any]]) -> str:
     """Every verdict as a card, failed ones first."""
     cards = []
     for claim in sorted(claims, key=lambda c: _ORDER.index(c["status"])):
-        controls = {s["name"]: s for c in claim["controls"] for s in c["scores"]}
-        scores = "; ".join(
-            f"{escape(s['name'])} {s['value']:.3f} [{s['low']:.3f}, {s['high']:.3f}], n = {s['n']:,}, random "
-            f"{controls[s['name']]['low']:.2f} … {controls[s['name']]['high']:.2f}"
-            for s in claim["scores"]
-        )
+        controls = {s["name"]: (c["name"], s) for c in claim["controls"] for s in c["scores"]}
+        scores = "; ".join(_score(s, controls.get(s["name"])) for s in claim["scores"])
         notes = "".join(f"<p>{escape(note)}</p>" for note in claim["notes"])
         status = claim["status"]
         cards.append(
@@ -97,6 +94,14 @@ def claims_html(claims: Sequence[Mapping[str, Any]]) -> str:
             f"measured: {scores}</p>{notes}</div>"
         )
     return "".join(cards)
+
+
+def _score(score: Mapping[str, Any], control: tuple[str, Mapping[str, Any]] | None) -> str:
+    text = f"{escape(score['name'])} {score['value']:.3f} [{score['low']:.3f}, {score['high']:.3f}], n = {score['n']:,}"
+    if control is None:
+        return text
+    name, drawn = control
+    return f"{text}, {escape(name)} {drawn['low']:.2f} … {drawn['high']:.2f}"
 
 
 def _chart_rows(rows: Sequence[Mapping[str, Any]], explainers: Sequence[str]) -> str:

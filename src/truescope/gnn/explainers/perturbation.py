@@ -10,6 +10,8 @@ So a Shapley sample costs one pass a feature, for all nodes together, and every 
 
 from __future__ import annotations
 
+from itertools import permutations
+from math import factorial
 from typing import Any
 
 import numpy as np
@@ -55,6 +57,8 @@ def shapley(
 ) -> Attributions:
     """Shapley values of the features by ``n_orders`` random orders and their reverses, for all nodes at once.
 
+    Where there are so few features that all orders are no more than that, all are taken, and the values are exact.
+
     ``facts`` holds the signed values under "signed", and their standard error over orders under "error".
 
     Raises:
@@ -64,20 +68,30 @@ def shapley(
         raise UsageError(f"{n_orders} orders", fix="give one or more")
     chosen = chosen_nodes(nodes, subject.n_nodes)
     classes = subject.classes(chosen)
-    rng = np.random.default_rng(seed)
+    orders, exact = _orders(subject.n_features, n_orders, seed)
     values = []
     with subject.running() as run, torch.no_grad():
         empty = torch.full_like(subject.x, baseline)
         start = _picked(run, empty, chosen, classes)
-        for _ in range(n_orders):
-            order = rng.permutation(subject.n_features)
+        for order in orders:
             pair = [_along(run, subject.x, empty, start, one, chosen, classes) for one in (order, order[::-1])]
             values.append((pair[0] + pair[1]) / 2)
     all_orders = np.stack(values)
     mean = all_orders.mean(0)
-    error = all_orders.std(0, ddof=1) / np.sqrt(n_orders) if n_orders > 1 else np.full_like(mean, np.nan)
-    facts = {"signed": mean, "error": error, "n_orders": 2 * n_orders, "seed": seed}
+    n = len(orders)
+    error = np.zeros_like(mean) if exact else np.full_like(mean, np.nan)
+    if not exact and n > 1:
+        error = all_orders.std(0, ddof=1) / np.sqrt(n)
+    facts = {"signed": mean, "error": error, "n_orders": 2 * n, "exact": exact, "seed": seed}
     return Attributions("shapley", chosen, classes, np.abs(mean), facts=facts)
+
+
+def _orders(n_features: int, n_orders: int, seed: int) -> tuple[list[np.ndarray], bool]:
+    """The orders to go through, each also backwards, and whether they are all there are."""
+    if n_features <= 8 and factorial(n_features) <= 2 * n_orders:
+        return [np.array(order) for order in permutations(range(n_features))], True
+    rng = np.random.default_rng(seed)
+    return [rng.permutation(n_features) for _ in range(n_orders)], False
 
 
 def _along(

@@ -1,0 +1,104 @@
+"""Fidelity by hand on a rule whose parts are known, and the judge's axioms on graph explainers."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+
+from truescope.core.errors import UsageError
+from truescope.gnn import axioms_of, fidelity, stability
+from truescope.gnn.explainers import Attributions, Subject, random_scores
+from truescope.gnn.fidelity import top_share
+
+ARCS = torch.tensor([[1, 2], [0, 0]])
+
+
+class FirstFeatureOfNeighbours(nn.Module):
+    """Class 1 where a neighbour has feature 0."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        from torch_geometric.nn import SimpleConv
+
+        self.sum = SimpleConv("sum")
+
+    def forward(self, x: Tensor, edge_index: Tensor) -> Tensor:
+        z = 4 * self.sum(x, edge_index)[:, 0] - 2
+        return torch.stack([-z, z], 1)
+
+
+def subject() -> Subject:
+    return Subject(FirstFeatureOfNeighbours(), torch.tensor([[0.0, 1, 0], [1, 1, 0], [0, 0, 1]]), ARCS)
+
+
+def said(features: list[float] | None = None, arcs: list[float] | None = None) -> Attributions:
+    parts = {"features": features, "arcs": arcs}
+    return Attributions(
+        "by hand", np.array([0]), np.array([1]), **{k: np.array([v]) for k, v in parts.items() if v is not None}
+    )
+
+
+def test_the_right_feature_is_necessary_and_sufficient_and_a_wrong_one_neither() -> None:
+    right = fidelity(subject(), said([1.0, 0.1, 0.1]), share=0.3, removal=1.0)
+    # Without feature 0 the answer changes (fid⁺ 1), with it alone it stays (fid⁻ 0).
+    assert (right.fid_plus.value, right.fid_minus.value, right.characterisation) == (1, 0, 1)
+    assert right.sufficiency.value == pytest.approx(1) and right.necessity.value > 0.9
+    wrong = fidelity(subject(), said([0.1, 1.0, 0.1]), share=0.3, removal=1.0)
+    assert (wrong.fid_plus.value, wrong.fid_minus.value, wrong.characterisation) == (0, 1, 0)
+
+
+def test_arcs_are_dropped_as_messages() -> None:
+    right = fidelity(subject(), said(arcs=[1.0, 0.2]), part="arcs", share=0.5, removal=1.0)
+    assert (right.fid_plus.value, right.fid_minus.value) == (1, 0)
+    wrong = fidelity(subject(), said(arcs=[0.2, 1.0]), part="arcs", share=0.5, removal=1.0)
+    assert (wrong.fid_plus.value, wrong.fid_minus.value) == (0, 1)
+    # Robust with certainty of removal is the plain form.
+    assert right.robust_plus.value == 1 and right.robust_minus.value == 0
+
+
+def test_nothing_scored_is_counted_and_names_nothing() -> None:
+    nothing = fidelity(subject(), said([0.0, 0.0, 0.0]))
+    assert nothing.n_undefined == 1 and nothing.fid_plus.value == 0
+    assert top_share(np.array([[3.0, 0, 1, 2]]), 0.34).tolist() == [[True, False, False, False]]
+    with pytest.raises(UsageError, match="does not score arcs"):
+        fidelity(subject(), said([1.0, 0, 0]), part="arcs")
+    with pytest.raises(UsageError, match="share"):
+        fidelity(subject(), said([1.0, 0, 0]), share=0.0)
+
+
+def test_stability_of_the_same_and_of_chance() -> None:
+    one = said([3.0, 2.0, 1.0])
+    same = stability([one, one, one], share=0.3)
+    assert same["jaccard"] == 1 and same["rank_correlation"] == pytest.approx(1)
+    x = torch.rand(30, 40)
+    s = Subject(FirstFeatureOfNeighbours(), x, ARCS)
+    chance = stability([random_scores(s, seed=i) for i in range(3)])
+    assert chance["jaccard"] < 0.3 and abs(chance["rank_correlation"]) < 0.1
+    with pytest.raises(UsageError, match="two runs"):
+        stability([one])
+
+
+@pytest.mark.parametrize(
+    ("name", "axiom", "holds"),
+    [
+        ("integrated_gradients", "completeness", True),
+        ("integrated_gradients", "zero-value detection", False),
+        ("input_x_gradient", "zero-value detection", False),
+        ("saliency", "zero-value detection", True),
+        ("saliency", "null player", False),
+        ("shapley", "symmetry", True),
+        ("occlusion", "sensitivity b", True),
+    ],
+)
+def test_which_axioms_hold_and_the_smallest_counterexample(name: str, axiom: str, holds: bool) -> None:
+    (check,) = axioms_of(name, [axiom], max_parts=2, n_cases=4)
+    assert check.passed is holds
+    if not holds:
+        assert check.counterexample is not None and check.counterexample.n_parts <= 2
+
+
+def test_an_explainer_without_signed_features_is_refused() -> None:
+    with pytest.raises(UsageError, match="shapley"):
+        axioms_of("grad_cam")
