@@ -7,6 +7,7 @@ Model ─trace→ Graph, which says how much of the answer runs through each gro
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,14 +15,14 @@ from typing import Any
 
 import numpy as np
 
-from truescope.core.claims import Claim
+from truescope.core.claims import Claim, ControlPlan
 from truescope.core.errors import StoreError, UsageError
 from truescope.core.features import Feature
 from truescope.core.graphs import Graph
 from truescope.core.progress import Watcher
 from truescope.dictionaries import Dictionary
 from truescope.explain import Grouping, GroupingRule, digit_dependence, group_units
-from truescope.judge import Ledger, Statement
+from truescope.judge import MATCHED_ON, Ledger, Statement, draw_controls
 from truescope.models import Model
 from truescope.pipelines.cases import addition_task, with_procedures
 from truescope.pipelines.evidence import Domain, units_of
@@ -50,8 +51,10 @@ FEATURES = "transcoder"
 MIN_CONTROLS = 100
 OPERANDS = ("first operand", "second operand")
 JUDGED = ("units digits", "magnitude")
-THRESHOLDS = tuple(round(0.16 + 0.02 * step, 2) for step in range(42))
+THRESHOLDS = tuple(round(0.16 + 0.02 * step, 2) for step in range(43))
 """Shares of a unit's variance that a part of the input must explain, lowest first."""
+N_TRIED = 20
+"""Random groups that are drawn to see whether a group can be matched."""
 
 
 @dataclass(frozen=True)
@@ -205,24 +208,26 @@ def _describe(
 def find_groups(domain: Domain, halves: Halves) -> Grouping:
     """Group the units by what their activation depends on, over the grouping half and nothing else.
 
-    The threshold is the lowest of `THRESHOLDS` at which no group takes more than half of a layer's live units: the
-    other half is what matched random groups, disjoint from the group, are drawn from.
+    The threshold is the lowest of `THRESHOLDS` at which a claim about either group can be tested: neither takes more
+    than half of a layer's live units, and random groups matched in activation size can be drawn from the rest. Where no
+    threshold does both, it is the lowest that leaves the halves.
     """
     seen = halves.grouping
     dependence = digit_dependence(domain.activations[seen], domain.first[seen], domain.second[seen])
-    layers = {unit.layer for unit in halves.units.features}
-    n_live = {layer: sum(u.layer == layer for u in _live(halves.units)) for layer in layers}
-    grouping = group_units(halves.units, dependence, GroupingRule(threshold=THRESHOLDS[-1]))
-    for threshold in THRESHOLDS:
-        grouping = group_units(halves.units, dependence, GroupingRule(threshold=threshold))
-        sizes = grouping.per_layer()
-        if all(2 * n <= n_live[layer] for name in JUDGED for layer, n in sizes[name].items()):
-            break
-    return grouping
+    groupings = (group_units(halves.units, dependence, GroupingRule(threshold=each)) for each in THRESHOLDS)
+    roomy = [grouping for grouping in groupings if _leaves_half(grouping, halves.units)]
+    return next((grouping for grouping in roomy if _can_be_matched(grouping, halves)), roomy[0])
 
 
-def _live(units: UnitStatistics) -> list[Feature]:
-    return [unit for unit, live in zip(units.features, units.live, strict=True) if live]
+def _leaves_half(grouping: Grouping, units: UnitStatistics) -> bool:
+    n_live = Counter(unit.layer for unit, live in zip(units.features, units.live, strict=True) if live)
+    sizes = grouping.per_layer()
+    return all(2 * n <= n_live[layer] for name in JUDGED for layer, n in sizes[name].items())
+
+
+def _can_be_matched(grouping: Grouping, halves: Halves) -> bool:
+    plan = ControlPlan("random groups", MATCHED_ON, N_TRIED, halves.seed)
+    return not any(draw_controls(grouping.groups[name], halves.units, plan).reason for name in JUDGED)
 
 
 def state_claims(statement: Statement, grouping: Grouping) -> list[Claim]:
