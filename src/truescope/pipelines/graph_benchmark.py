@@ -49,7 +49,9 @@ def run_benchmark(
     names = tuple(explainers) if explainers else tuple(ENTRIES)
     for name in names:
         if name not in ENTRIES:
-            raise UsageError(f"the benchmark has no explainer {name!r}", fix=nearest(name, ENTRIES))
+            raise UsageError(
+                f"the benchmark has no explainer {name!r}", fix=nearest(name, ENTRIES) or f"one of {', '.join(ENTRIES)}"
+            )
     if seed < 0:
         raise UsageError(f"the seed is {seed}", fix="give a whole number from 0 up")
     folder = data or data_folder()

@@ -101,7 +101,9 @@ def measure(cell: Cell, names: tuple[str, ...], folder: Path | None) -> list[Mea
     """
     for name in names:
         if name not in ENTRIES:
-            raise UsageError(f"the benchmark has no explainer {name!r}", fix=nearest(name, ENTRIES))
+            raise UsageError(
+                f"the benchmark has no explainer {name!r}", fix=nearest(name, ENTRIES) or f"one of {', '.join(ENTRIES)}"
+            )
     instance = cell.instance(folder)
     model = cell.model(instance)
     subject = Subject(model, instance.x, instance.edge_index)

@@ -1,0 +1,111 @@
+"""Results of `truescope gnn` as a terminal shows them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+def print_fidelity(record: dict[str, Any]) -> None:
+    """Fidelity and stability, an explainer a row."""
+    from rich.table import Table
+
+    from truescope.cli.terminal import stdout_console
+
+    columns = ("fid_plus", "fid_minus", "necessity", "sufficiency", "robust_plus", "robust_minus")
+    table = Table(title=f"{record['share']:.0%} of the {record['part']}, {record['n_nodes']} nodes", box=None)
+    table.add_column("explainer", no_wrap=True)
+    for name in ("fid+", "fid−", "nec.", "suff.", "rob+", "rob−", "char.", "stable"):
+        table.add_column(name, justify="right", no_wrap=True)
+    for row in record["rows"]:
+        shown = [f"{row[name]['value']:.2f}" for name in columns] + [f"{row['characterisation']:.2f}"]
+        stable = "–" if row["stability"] is None else f"{row['stability']['jaccard']:.2f}"
+        table.add_row(row["explainer"].replace("_", " "), *shown, stable)
+    accuracy = record["subject"].get("test_accuracy")
+    console = stdout_console()
+    if accuracy is not None:
+        console.print(f"{record['subject']['subject']} {record['subject']['network']}: test accuracy {accuracy:.3f}")
+    console.print(table)
+
+
+def print_means(rows: list[dict[str, Any]]) -> None:
+    """Each explainer's mean area on each white box, over all settings."""
+    from rich.table import Table
+
+    from truescope.cli.terminal import stdout_console
+
+    boxes = ("local", "neighborhood", "two-hop")
+    table = Table(title="Share of pairs (important, unimportant) in the right order", title_justify="left", box=None)
+    table.add_column("explainer", no_wrap=True)
+    for data in dict.fromkeys(row["data"] for row in rows):
+        for box in boxes:
+            short = {"neighborhood": "nbhd", "two-hop": "2-hop"}.get(box, box)
+            table.add_column(short if data == "synthetic" else f"FB {short}", justify="right", no_wrap=True)
+    for name in dict.fromkeys(row["explainer"] for row in rows):
+        cells = []
+        for data in dict.fromkeys(row["data"] for row in rows):
+            for box in boxes:
+                means = [r["mean"] for r in rows if (r["explainer"], r["white_box"], r["data"]) == (name, box, data)]
+                cells.append(f"{sum(means) / len(means):.3f}" if means else "–")
+        table.add_row(name.replace("_", " "), *cells)
+    stdout_console().print(table)
+
+
+def print_end(summary: dict[str, Any]) -> None:
+    """How many published means were met, what was not, and where the report lies."""
+    from truescope.cli.terminal import stdout_console
+
+    console = stdout_console()
+    compared = summary["comparisons"]
+    if compared:
+        off = [c for c in compared if not c["agrees"]]
+        console.print(f"\n{len(compared) - len(off)} of {len(compared)} published means met")
+        for c in off:
+            console.print(
+                f"  {c['explainer']}, {c['cell']}: published {c['published']:.4f}, here {c['measured']:.4f}; "
+                f"[dim]{c['explanation']}[/dim]"
+            )
+    console.print(f"\nthe report: {summary['page']}")
+
+
+def print_doses(summary: dict[str, Any]) -> None:
+    """The dose and response of every explainer."""
+    from rich.markup import escape
+    from rich.table import Table
+
+    from truescope.cli.terminal import stdout_console
+
+    steps = sorted({dose["strength"] for dose in summary["doses"]})
+    table = Table(title=f"{escape(summary['feature'])}, share of the other features outranked, by strength", box=None)
+    table.add_column("explainer", no_wrap=True)
+    for strength in steps:
+        table.add_column(f"{strength:g}", justify="right", no_wrap=True)
+    table.add_column("notices", no_wrap=True)
+    for name, at in summary["thresholds"].items():
+        areas = {d["strength"]: d["area"] for d in summary["doses"] if d["explainer"] == name}
+        said = "always" if name in summary["false_alarms"] else "never" if at is None else f"from {at:g} on"
+        shown = ["–" if areas[s] is None else f"{areas[s]:.2f}" for s in steps]
+        table.add_row(name.replace("_", " "), *shown, said)
+    changed = [f"{effect['changed']:.0%}" for effect in summary["effects"]]
+    table.add_row("[dim]class changes[/dim]", *changed, "[dim]when the feature alone is swapped[/dim]")
+    console = stdout_console()
+    console.print(table)
+    console.print(f"\nthe report: {summary['page']}")
+
+
+def print_nodes(record: dict[str, Any]) -> None:
+    """What counts most for each node."""
+    from rich.markup import escape
+
+    from truescope.cli.terminal import stdout_console
+
+    console = stdout_console()
+    for note in record["notes"]:
+        console.print(f"[yellow]{escape(note)}[/yellow]")
+    for node in record["nodes"][:20]:
+        console.print(f"[bold]node {node['node']}[/bold] → class {node['class']}")
+        for part in ("features", "nodes", "arcs"):
+            if node.get(part):
+                listed = ", ".join(f"{escape(one['name'])} {one['score']:.3g}" for one in node[part])
+                console.print(f"  {part}: {listed}")
+    if len(record["nodes"]) > 20:
+        console.print(f"… and {len(record['nodes']) - 20:,} more; --json prints all")
