@@ -2,37 +2,90 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
+from cyclopts import Parameter
+
 from truescope.cli.options import Flag, Words
+
+
+@Parameter(name="*")
+@dataclass(frozen=True)
+class Read:
+    """What of the table is read, and what is held out."""
+
+    target: str | None = None
+    """The column to predict."""
+
+    positive: str | None = None
+    """The class that counts as yes; may be left out for true/false, 1/0 and yes/no."""
+
+    test: Path | None = None
+    """A second CSV file to score on."""
+
+    holdout: float = 0.0
+    """Keep this share of the cases out of the fit, and score on them."""
+
+    drop: Annotated[tuple[str, ...], Words] = ()
+    """A column that is no cue; may be given more than once."""
+
+    missing: Annotated[tuple[str, ...], Words] = ()
+    """A word that means missing; may be given more than once."""
+
+    seed: int = 0
+    """Decides what is held out."""
+
+
+@Parameter(name="*")
+@dataclass(frozen=True)
+class Growth:
+    """How trees are grown, and which of them is told."""
+
+    algorithm: str = "ifan"
+    """"ifan" ranks the cues once, "dfan" anew at each node."""
+
+    goal: str | None = None
+    """What trees are ordered by: bacc, acc, wacc, dprime or cost."""
+
+    goal_chase: str | None = None
+    """What cues are chosen by."""
+
+    goal_threshold: str | None = None
+    """What thresholds are chosen by."""
+
+    max_levels: int = 4
+    """The most questions, 1 to 6."""
+
+    sens_w: float = 0.5
+    """The weight of sensitivity in wacc."""
+
+    stopping_rule: str = "exemplars"
+    """"exemplars", "levels" or "statdelta"."""
+
+    stopping_par: float = 0.1
+    """The rule's number: a share of undecided cases, a level, or a gain."""
+
+    numthresh_method: str = "optimise"
+    """"optimise" or "median"."""
+
+    numthresh_n: int = 10
+    """Thresholds tried for each numeric cue, 3 to 20."""
+
+    select: int = 1
+    """Which tree is told; 1 is the best on the cases it was grown on."""
 
 
 def tree(
     data: str,
     /,
     *,
-    target: str | None = None,
-    positive: str | None = None,
-    algorithm: str = "ifan",
-    goal: str | None = None,
-    goal_chase: str | None = None,
-    goal_threshold: str | None = None,
-    max_levels: int = 4,
-    sens_w: float = 0.5,
-    stopping_rule: str = "exemplars",
-    stopping_par: float = 0.1,
-    numthresh_method: str = "optimise",
-    numthresh_n: int = 10,
-    select: int = 1,
+    read: Read = Read(),
+    growth: Growth = Growth(),
     costs: Path | None = None,
     outcome_costs: str | None = None,
     from_words: str | None = None,
-    test: Path | None = None,
-    holdout: float = 0.0,
-    drop: Annotated[list[str] | None, Words] = None,
-    missing: Annotated[list[str] | None, Words] = None,
-    seed: int = 0,
     out: Path | None = None,
     what: str = "all",
     words: Annotated[bool, Flag] = False,
@@ -44,48 +97,12 @@ def tree(
     ----------
     data
         A CSV file, or a table made on the spot: "nonlinear", "one-cue", "unrelated".
-    target
-        The column to predict.
-    positive
-        The class that counts as yes; may be left out for true/false, 1/0 and yes/no.
-    algorithm
-        "ifan" ranks the cues once, "dfan" anew at each node.
-    goal
-        What trees are ordered by: bacc, acc, wacc, dprime or cost.
-    goal_chase
-        What cues are chosen by.
-    goal_threshold
-        What thresholds are chosen by.
-    max_levels
-        The most questions, 1 to 6.
-    sens_w
-        The weight of sensitivity in wacc.
-    stopping_rule
-        "exemplars", "levels" or "statdelta".
-    stopping_par
-        The rule's number: a share of undecided cases, a level, or a gain.
-    numthresh_method
-        "optimise" or "median".
-    numthresh_n
-        Thresholds tried for each numeric cue, 3 to 20.
-    select
-        Which tree is told; 1 is the best on the cases it was grown on.
     costs
         A CSV file with the cost of asking each cue: a header line, then a name and a number a line.
     outcome_costs
         Costs of outcomes, such as fa=10,mi=20 (hi and cr cost nothing unless told).
     from_words
         A tree in words, or a file with one, to be scored instead of grown.
-    test
-        A second CSV file to score on.
-    holdout
-        Keep this share of the cases out of the fit, and score on them.
-    drop
-        A column that is no cue; may be given more than once.
-    missing
-        A word that means missing; may be given more than once.
-    seed
-        Decides what is held out.
     out
         Write the picture here, as .svg or .html.
     what
@@ -99,44 +116,25 @@ def tree(
     from truescope.pipelines.tree import parse_costs
     from truescope.pipelines.tree import tree as run_tree
 
-    watcher = TerminalWatcher(quiet=json or words)
-    try:
+    with TerminalWatcher(quiet=json or words) as watcher:
         report = run_tree(
             data,
-            target,
-            test=test,
-            holdout=holdout,
+            **asdict(read),
+            **asdict(growth),
             words=_text(from_words),
             costs=costs,
             outcome_costs=None if outcome_costs is None else parse_costs(outcome_costs),
-            positive=positive,
-            drop=drop or (),
-            missing=missing or (),
-            seed=seed,
             out=out,
             what=what,
             watcher=watcher,
-            algorithm=algorithm,
-            goal=goal,
-            goal_chase=goal_chase,
-            goal_threshold=goal_threshold,
-            max_levels=max_levels,
-            sens_w=sens_w,
-            stopping_rule=stopping_rule,
-            stopping_par=stopping_par,
-            numthresh_method=numthresh_method,
-            numthresh_n=numthresh_n,
-            select=select,
         )
-    finally:
-        watcher.close()
     summary = report.summary()
     if json:
         print_json(summary)
     elif words:
         print("\n".join(summary["words"]))
     else:
-        _print(summary, select)
+        _print(summary, growth.select)
     return 0
 
 

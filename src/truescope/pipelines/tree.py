@@ -86,10 +86,7 @@ def tree(
         said["text"] = f"Read {len(table):,} cases and {len(table.kinds)} cues of {table.name}"
     for note in table.notes:
         watcher.note(note)
-    settings |= {
-        "cost_cues": _cue_costs(costs),
-        "cost_outcomes": None if outcome_costs is None else dict(outcome_costs),
-    }
+    settings |= {"cost_cues": _cue_costs(costs), "cost_outcomes": outcome_costs and dict(outcome_costs)}
     settings = {name: value for name, value in settings.items() if value is not None}
     with watcher.stage("fit") as said:
         model = _fit(table, ~held, words, settings, watcher)
