@@ -32,6 +32,7 @@ from truescope.store import Store
 
 RERUNS: dict[str, str] = {
     "judge": "truescope.pipelines.judge:rerun_suppression",
+    "gnn benchmark": "truescope.pipelines.graph_benchmark:rerun_finding",
 }
 """Verb → "module:function" that runs a claim of that verb again; loaded when it is needed."""
 

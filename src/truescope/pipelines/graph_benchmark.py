@@ -9,7 +9,7 @@ from typing import Any
 
 from truescope.core.claims import Claim, Verdict
 from truescope.core.config import data_folder
-from truescope.core.errors import UsageError, nearest
+from truescope.core.errors import ClaimError, UsageError, nearest
 from truescope.core.progress import Watcher
 from truescope.gnn.benchmark import (
     ENTRIES,
@@ -58,7 +58,7 @@ def run_benchmark(
     cells = quick_cells() if quick else published_cells() + _facebook(folder, watcher)
     inputs = {"cells": [asdict(cell) for cell in cells], "explainers": list(names), "data": _data_hash(folder, cells)}
     run = store.run("gnn-benchmark", inputs | {"code": code_hash(_MEASURING)}, title="explainers of graph networks")
-    claims = _state(Ledger(store.path / "ledger.jsonl"), cells, names, seed)
+    claims = _state(Ledger(store.path / "ledger.jsonl"), cells, names, quick, seed)
     with run.locked(watcher.note):
         results = _measure(run, cells, names, folder, n_processes or min(2, processors()), watcher)
         with watcher.stage("judge") as said:
@@ -88,21 +88,60 @@ def _data_hash(folder: Path | None, cells: Sequence[Cell]) -> str:
     return "".join(file_hash(place / f"1684.{ending}")[:16] for ending in ("edges", "feat"))
 
 
-def _state(ledger: Ledger, cells: Sequence[Cell], names: Sequence[str], seed: int) -> dict[str, Claim]:
-    """Write the findings down before anything is measured; those that the cells can answer."""
-    population = {
+def _population(cells: Sequence[Cell]) -> dict[str, Any]:
+    return {
         "cells": len(cells),
         "seeds": sorted({cell.seed for cell in cells}),
         "white_boxes": sorted({cell.white_box for cell in cells}),
         "synthetic": sum(cell.setting is not None for cell in cells),
     }
-    wanted = set(names)
+
+
+def _state(ledger: Ledger, cells: Sequence[Cell], names: Sequence[str], quick: bool, seed: int) -> dict[str, Claim]:
+    """Write the findings down before anything is measured; those that the explainers can answer."""
     claims = {}
+    procedure = {"verb": "gnn benchmark", "arguments": {"quick": quick, "facebook": any(cell.ego for cell in cells)}}
     for finding in FINDINGS:
-        if {explainer for explainer, _ in finding.samples.values()} | {"published_lrp"} <= wanted | {"published_lrp"}:
-            claims[finding.text] = finding.claim(population, seed)
+        if set(finding.explainers) <= set(names):
+            claims[finding.text] = finding.claim(_population(cells), seed, procedure)
             ledger.state(claims[finding.text], _provenance(seed))
     return claims
+
+
+def rerun_finding(
+    claim: Claim,
+    arguments: Mapping[str, Any],
+    *,
+    model: Any = None,
+    dictionary: Any = None,
+    watcher: Watcher | None = None,
+) -> Verdict:
+    """Run a published finding again from its entry: the same cells, measured anew; models and dictionaries have no say.
+
+    Raises:
+        ClaimError: no finding says that, or the cells are no longer those it was stated for.
+        UsageError: the Facebook part is wanted and its data are not there.
+    """
+    watcher = watcher or Watcher()
+    found = [finding for finding in FINDINGS if finding.text == claim.text]
+    cells = quick_cells() if arguments.get("quick") else published_cells()
+    folder = data_folder() if arguments.get("facebook") else None
+    if arguments.get("facebook"):
+        cells = [*cells, *_facebook(folder, watcher)]
+    if not found or _population(cells) != claim.population:
+        raise ClaimError(
+            "this claim cannot be run again here",
+            why="no finding says it" if not found else "the cells are others than those it was stated for",
+            fix="run truescope gnn benchmark, which states it anew",
+        )
+    measured = []
+    with watcher.stage("measure") as said:
+        for done, one in enumerate(sweep(cells, found[0].explainers, folder, min(2, processors())), 1):
+            measured += one
+            watcher.progress("measure", done, len(cells))
+        said["text"] = f"Measured {len(found[0].explainers)} explainers on {len(cells)} cells"
+    (verdict,) = judge_findings(Results(tuple(measured)), {claim.text: claim}, claim.control.seed)
+    return verdict
 
 
 def _measure(

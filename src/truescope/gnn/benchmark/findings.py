@@ -24,14 +24,21 @@ class Finding:
     samples: Mapping[str, tuple[str, Where]]
     explanation: Callable[[Results], str]
 
-    def claim(self, population: Mapping[str, Any], seed: int) -> Claim:
-        """The finding as it is written down before the run."""
+    @property
+    def explainers(self) -> tuple[str, ...]:
+        """The explainers that it and its explanation are about."""
+        mine = dict.fromkeys(explainer for explainer, _ in self.samples.values())
+        return (*mine, "published_lrp") if "lrp_epsilon" in mine else tuple(mine)
+
+    def claim(self, population: Mapping[str, Any], seed: int, procedure: Mapping[str, Any] | None = None) -> Claim:
+        """The finding as it is written down before the run; ``procedure`` says how it is run again."""
         return Claim(
             text=self.text,
             predictions=self.predictions,
             control=ControlPlan("random scores", (), N_CONTROLS, seed),
             target={"subject": "published white boxes", "scores": sorted(self.samples)},
             population=dict(population),
+            procedure=dict(procedure or {}),
         )
 
     def scores(self, results: Results, seed: int) -> list[Score]:
