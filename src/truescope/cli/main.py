@@ -20,6 +20,7 @@ COMMANDS = {
     "judge": "Test claims about groups of units by intervening on the model.",
     "claims": "List, show, export and run again the claims of the ledger.",
     "compare": "Compare models that can be read with opaque ones on a table, and say what reading one costs.",
+    "distil": "Distil a behaviour of a model into a tree over its features, and judge how faithful it is.",
     "tree": "Grow a fast-and-frugal tree on a table: a few questions, each with an exit, and a card to print.",
     "gnn": "Explain graph networks, and hold explainers against models whose mechanism is known.",
     "sites": "List the addresses of a model's activations.",

@@ -14,6 +14,7 @@ from truescope.pipelines.claims import (
 )
 from truescope.pipelines.compare import CompareReport, compare
 from truescope.pipelines.demo import DemoReport, demo
+from truescope.pipelines.distil import DistilReport, distil
 from truescope.pipelines.doctor import examine
 from truescope.pipelines.gnn import (
     GnnAuditReport,
@@ -33,6 +34,7 @@ from truescope.pipelines.tree import TreeReport, tree
 __all__ = [
     "CompareReport",
     "DemoReport",
+    "DistilReport",
     "GnnAuditReport",
     "GnnBenchmarkReport",
     "JudgeReport",
@@ -44,6 +46,7 @@ __all__ = [
     "compare",
     "demo",
     "describe_sites",
+    "distil",
     "examine",
     "export_claims",
     "find_page",

@@ -31,6 +31,7 @@ from truescope.judge import (
 from truescope.store import Store
 
 RERUNS: dict[str, str] = {
+    "distil": "truescope.pipelines.distil:rerun_distil",
     "judge": "truescope.pipelines.judge:rerun_suppression",
     "gnn benchmark": "truescope.pipelines.graph_benchmark:rerun_finding",
 }
