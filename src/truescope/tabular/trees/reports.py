@@ -71,7 +71,7 @@ def _doubts(cues: Sequence[Cue], positive: Bool[np.ndarray, " cases"]) -> list[s
             met = np.bincount(2 * cue.codes + positive, minlength=4) > 0
             if met.sum() == 2 and met[0] != met[1]:
                 said.append(f"cue {cue.name!r} tells the target in every case: is it a copy of it?")
-        key = (cue.n_values, hashlib.blake2b(np.ascontiguousarray(cue.codes)).digest())
+        key = (cue.n_values, hashlib.blake2b(cue.codes.tobytes()).digest())
         if cue.n_values > 1 and key in seen:
             said.append(f"cues {seen[key]!r} and {cue.name!r} put the cases in the same order")
         seen.setdefault(key, cue.name)

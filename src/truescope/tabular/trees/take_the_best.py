@@ -52,7 +52,8 @@ class TakeTheBestClassifier(TwoClassEstimator):
         Raises:
             TableError: the table cannot be learned from, or a setting is none.
         """
-        rules = Rules(*[check_goal(self.goal)] * 2, sens_w=float(self.sens_w))
+        goal = check_goal(self.goal)
+        rules = Rules(goal, goal, sens_w=float(self.sens_w))
         cases = self._read(X, y, sample_weight)
         reasons = find_reasons(encode(cases.columns, cases.kept), cases, rules)
         # A cue that tells no pair apart stands last.

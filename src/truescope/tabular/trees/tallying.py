@@ -55,7 +55,8 @@ class TallyingClassifier(TwoClassEstimator):
         Raises:
             TableError: the table cannot be learned from, or a setting is none.
         """
-        rules = Rules(*[check_goal(self.goal)] * 2, sens_w=float(self.sens_w))
+        goal = check_goal(self.goal)
+        rules = Rules(goal, goal, sens_w=float(self.sens_w))
         if self.n_cues is not None and self.n_cues < 1:
             raise TableError(f"n_cues is a number from 1 up, not {self.n_cues!r}")
         cases = self._read(X, y, sample_weight)

@@ -77,7 +77,7 @@ def _cue_figure(cues: pd.DataFrame, goal: str, title: str) -> Figure:
             "far": float(row["far"]),
             "sens": float(row["sens"]),
         }
-        for row in known.to_dict("records")
+        for row in known.to_dict(orient="records")
     ]
     rows.sort(key=lambda row: -float(row["value"]))
     canvas = Canvas()
