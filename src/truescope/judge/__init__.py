@@ -1,9 +1,10 @@
 """The judge: claims tested by intervening on the model, with controls.
 
 Read in this order: `answers` (what is scored), `controls` (what a group must beat), `edits` (what is done to the
-model), `suppression` (the run), `verdicts` (the answer), `statements` (the claims about addition), `ledger` (what is
-kept), `records` (how it is read), `conflicts`, `exports`. Beside it: `axioms/` (what every explanation is held to), and
-`faithfulness` (graphs against a mechanism that is known).
+model), `suppression` (the run), `verdicts` (the answer), `statements` (the claims about addition), `labels` and
+`effects` (claims of other kinds), `ledger` (what is kept), `records` (how it is read), `conflicts`, `exports`. Beside
+it: `axioms/` (what every explanation is held to), `discovery` (how often the judge is fooled) and `faithfulness`
+(graphs against a mechanism that is known).
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from __future__ import annotations
 from truescope.judge.answers import SCORES, NumberTask, token_numbers
 from truescope.judge.conflicts import Conflict, conflicts_of, find_conflicts
 from truescope.judge.controls import MATCHED_ON, Controls, draw_controls
+from truescope.judge.discovery import MOST_FALSE, WORLDS, Discovery, false_discovery
 from truescope.judge.edits import (
     NEURONS,
     OPERATIONS,
@@ -20,6 +22,7 @@ from truescope.judge.edits import (
     suppression_edits,
     values_hash,
 )
+from truescope.judge.effects import N_CONTROLS, effect_claim, judge_effect
 from truescope.judge.exports import FORMATS, ORDER, export, failed_first
 from truescope.judge.faithfulness import (
     Hops,
@@ -30,6 +33,7 @@ from truescope.judge.faithfulness import (
     retrieval,
     sign_agreement,
 )
+from truescope.judge.labels import LEAST_AREA, N_SHUFFLES, LabelledCases, judge_label, label_claim
 from truescope.judge.ledger import Ledger
 from truescope.judge.records import (
     STATED,
@@ -47,17 +51,24 @@ from truescope.judge.verdicts import collateral, control_result, decide, evidenc
 
 __all__ = [
     "FORMATS",
+    "LEAST_AREA",
     "MATCHED_ON",
+    "MOST_FALSE",
     "NEURONS",
+    "N_CONTROLS",
+    "N_SHUFFLES",
     "OPERATIONS",
     "ORDER",
     "SCORES",
     "STATED",
+    "WORLDS",
     "ClaimRecord",
     "Conflict",
     "Controls",
+    "Discovery",
     "Entry",
     "Hops",
+    "LabelledCases",
     "Ledger",
     "NumberTask",
     "Progress",
@@ -74,13 +85,18 @@ __all__ = [
     "draw_controls",
     "edge_outranking",
     "edited_answers",
+    "effect_claim",
     "evidence_level",
     "export",
     "failed_first",
+    "false_discovery",
     "find_conflicts",
     "find_record",
     "hops",
+    "judge_effect",
+    "judge_label",
     "judge_suppression",
+    "label_claim",
     "meets",
     "object_key",
     "path_recall",

@@ -28,12 +28,15 @@ _TRIES_PER_CONTROL = 50
 class Controls:
     """The drawn groups, or the reason why none could be drawn.
 
-    ``size_ratio`` is, for each layer, the controls' mean summed activation size over the group's.
+    ``size_ratio`` is, for each layer, the controls' mean summed activation size over the group's. ``spread`` is how
+    much less the controls vary among themselves than an ordinary group varies around them (see `_Pool.spread`): 1 where
+    they are drawn from very many, more where the group is a large part of its layer, infinite from one half on.
     """
 
     groups: tuple[tuple[Feature, ...], ...] = ()
     size_ratio: tuple[tuple[int, float], ...] = ()
     reason: str = ""
+    spread: float = 1.0
 
 
 def check_units(features: Iterable[Feature], units: UnitStatistics) -> None:
@@ -90,7 +93,8 @@ def draw_controls(group: Sequence[Feature], units: UnitStatistics, plan: Control
                 size_ratio=ratios,
                 reason=f"in layer {layer} the other live units are {ratio:.2g} times as active as the group: no match",
             )
-    return Controls(tuple(tuple(units.features[i] for i in chosen) for chosen in drawn), ratios)
+    groups = tuple(tuple(units.features[i] for i in chosen) for chosen in drawn)
+    return Controls(groups, ratios, spread=max(pool.spread for pool in pools))
 
 
 @dataclass(frozen=True, eq=False)
@@ -124,6 +128,21 @@ class _Pool:
             chosen[rank] = others[pick]
             distance[:, pick] = np.inf
         return chosen
+
+    @property
+    def spread(self) -> float:
+        """√(n / (n − 2k)) · √((m + 1) / (m − 3)): a group's spread around its controls over theirs, if effects add up.
+
+        A group of k of the n units and a control of k of the other n − k do not overlap, so their effects are pushed
+        apart; and a control's units come from m neighbours of each member, around which the member lies as Student's t
+        with m − 1 degrees of freedom. Without this, one ordinary group in eight would look extreme where it is a
+        quarter of its layer.
+        """
+        k, n = len(self.members), len(self.members) + len(self.others)
+        near = min(NEIGHBOURS, len(self.others))
+        if n <= 2 * k or near < 4:
+            return float("inf")
+        return float(np.sqrt(n / (n - 2 * k) * (near + 1) / (near - 3)))
 
     def size_ratio(self, drawn: Iterable[tuple[int, ...]], units: UnitStatistics) -> float:
         here = set(self.others.tolist())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -152,7 +153,7 @@ def _verdict(
         return Verdict(claim, Status.NOT_TESTABLE, level, shown, (), (controls.reason,), facts)
     result = control_result(claim.control.name, claim.predictions, runs, n_cases)
     status, reasons = decide(claim.predictions, scores, [result])
-    as_strong = share_as_strong(claim.predictions, facts["on_control_sample"], runs)
+    as_strong = share_as_strong(claim.predictions, facts["on_control_sample"], runs, spread=controls.spread)
     level = evidence_level(status, "suppress", claim.predictions, as_strong)
     return Verdict(
         claim,
@@ -175,6 +176,8 @@ def _facts(claim: Claim, units: UnitStatistics, controls: Controls) -> dict[str,
         "n_units_per_layer": {str(layer): sum(f.layer == layer for f in group) for layer in layers},
         "share_of_live_units": len(group) / max(int(units.live.sum()), 1),
         "control_size_ratio": {str(layer): ratio for layer, ratio in controls.size_ratio},
+        # JSON has no infinity: a group of half a layer or more cannot be told from an ordinary one by its controls.
+        "control_spread": controls.spread if math.isfinite(controls.spread) else None,
     }
 
 

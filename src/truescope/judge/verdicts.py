@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Literal
 
@@ -86,17 +87,22 @@ def share_as_strong(
     drawn: Sequence[Mapping[str, float]],
     *,
     effect: Literal["<=", ">="] = "<=",
+    spread: float = 1.0,
 ) -> dict[str, float]:
     """For each predicted effect, (b + 1) / (m + 1), where b of m controls have a score as extreme as the group's.
 
-    What is taken away lowers a score ("<="), what is added raises one (">=").
+    What is taken away lowers a score ("<="), what is added raises one (">="). Each control's distance from their mean
+    counts ``spread`` times (`Controls.spread`): controls that never overlap with the group vary too little among
+    themselves, and an ordinary group would look extreme beside them.
     """
     sign = 1.0 if effect == "<=" else -1.0
-    return {
-        p.score: (sum(sign * control[p.score] <= sign * group[p.score] for control in drawn) + 1) / (len(drawn) + 1)
-        for p in predictions
-        if p.relation == effect
-    }
+    found = {}
+    for name in (p.score for p in predictions if p.relation == effect):
+        mean = sum(control[name] for control in drawn) / max(len(drawn), 1)
+        reach = sign * (group[name] - mean)
+        n_as_strong = sum(math.isinf(spread) or spread * sign * (c[name] - mean) <= reach + 1e-12 for c in drawn)
+        found[name] = (n_as_strong + 1) / (len(drawn) + 1)
+    return found
 
 
 def collateral(predictions: Iterable[Prediction]) -> tuple[str, ...]:

@@ -1,7 +1,8 @@
 """Intervals, tests, corrections, splits and unit statistics: thin over scipy, statsmodels and numpy.
 
-Read in this order: `intervals` (independent cases), `resampling` (clusters, groups in groups), `permutations` (exact
-tests), `corrections` (many tests), `differences` (equivalence, cross-validation), `splits`, `units`, `sensitivity`.
+Read in this order: `intervals` (independent cases), `ranks`, `resampling` (clusters, groups in groups), `permutations`
+(exact tests), `corrections` (many tests), `differences` (equivalence, cross-validation), `splits`, `units`,
+`sensitivity`.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from truescope.statistics.differences import (
 )
 from truescope.statistics.intervals import FEW_OUTCOMES, bootstrap_interval, proportion_interval
 from truescope.statistics.permutations import PermutationTest, permutation_test
+from truescope.statistics.ranks import area_interval
 from truescope.statistics.resampling import clustered_bootstrap_interval, hierarchical_bootstrap_interval
 from truescope.statistics.sensitivity import closed_sobol
 from truescope.statistics.splits import split_half
@@ -30,6 +32,7 @@ __all__ = [
     "PermutationTest",
     "ResampledT",
     "UnitStatistics",
+    "area_interval",
     "bayesian_correlated_t",
     "benjamini_hochberg",
     "bootstrap_interval",
