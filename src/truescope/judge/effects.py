@@ -15,6 +15,7 @@ from truescope.judge.labels import decide_beside
 from truescope.statistics import bootstrap_interval, clustered_bootstrap_interval
 
 N_CONTROLS = 100
+"""An effect is compared with that of this many random controls, unless told."""
 
 
 def effect_claim(

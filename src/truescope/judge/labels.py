@@ -17,6 +17,8 @@ from truescope.judge.verdicts import MAX_P
 from truescope.statistics import area_interval, permutation_test
 
 N_SHUFFLES = 999
+"""A label is compared with this many shuffles of itself, unless told."""
+
 LEAST_AREA = 0.6
 """A label that is claimed to fit puts an active case above an inactive one at least this often, unless told."""
 
