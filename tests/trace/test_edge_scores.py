@@ -13,7 +13,7 @@ from truescope.core.graphs import NodeKind
 from truescope.core.interventions import Intervention
 from truescope.core.sites import Site
 from truescope.models import Model
-from truescope.trace import DirectEffects, direct_effects
+from truescope.trace import DirectEffects, direct_effects, trace_graph
 from truescope.trace.patching import EdgeScores, LogitMetric, SourceBaseline, live_effects
 
 CLEAN, CORRUPT = small_tokens(batch=1, pos=5, seed=0), small_tokens(batch=1, pos=5, seed=1)
@@ -120,3 +120,16 @@ def test_gated_neurons_have_edge_scores(variant: str) -> None:
 def test_units_that_are_not_relu_units_are_refused() -> None:
     with pytest.raises(UsageError, match="not relu units"):
         EdgeScores(effects_of(small_model("gpt2")), METRIC)
+
+
+def test_influence_is_that_of_the_whole_graph() -> None:
+    model = relu_model()
+    effects = effects_of(model)
+    nodes, edges = effects.influence()
+    graph = trace_graph(model, CLEAN[0], targets=[5], node_threshold=1.0, edge_threshold=1.0).graph
+    place = {node.id: i for i, node in enumerate(effects.sources)}
+    for node in graph.nodes:
+        if node.kind is not NodeKind.LOGIT:
+            assert nodes[place[node.id]] == pytest.approx(node.influence, rel=1e-3, abs=1e-7)
+    # All that leaves the logit ends in tokens, constants and errors.
+    assert edges[:, effects.n_units :].sum() == pytest.approx(1.0, abs=1e-6)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float, Float32, Int
+from jaxtyping import Bool, Float, Float32, Float64, Int
 
 from truescope.core.errors import UsageError
 from truescope.core.graphs import Node, NodeKind
@@ -45,6 +45,25 @@ class DirectEffects:
     def n_units(self) -> int:
         """How many of the sources, and of the targets, are units."""
         return sum(node.kind is NodeKind.UNIT for node in self.targets)
+
+    def influence(self) -> tuple[Float64[np.ndarray, " sources"], Float64[np.ndarray, "targets sources"]]:
+        """How much of the logits' influence passes through each source, and along each edge.
+
+        Rows of |A| are scaled to sum one and followed back from the logits, each weighed by its probability, as in
+        `Graph`: an edge's score is that of its target times its scaled weight.
+        """
+        n = self.n_units
+        size = np.abs(self.weight.astype(np.float64))
+        step = size / np.maximum(size.sum(1, keepdims=True), 1e-30)
+        p = np.array([node.probability for node in self.targets[n:]])
+        flow = np.zeros(len(self.targets))
+        flow[n:] = p / p.sum() if p.sum() > 0 else 1 / len(p)
+        passing = flow[n:] @ step[n:]
+        while passing[:n].any():
+            flow[:n] += passing[:n]
+            passing = passing[:n] @ step[:n]
+        along = flow[:, None] * step
+        return along.sum(0), along
 
 
 def direct_effects(

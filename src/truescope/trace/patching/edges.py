@@ -20,7 +20,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from jaxtyping import Float, Float32, Float64, Int
+from jaxtyping import Bool, Float, Float32, Float64, Int
 
 from truescope.core.errors import UsageError
 from truescope.core.graphs import Node, NodeKind
@@ -159,8 +159,11 @@ class EdgeScores:
         return (self.effects.weight - self.baseline_effects(baseline)) * self.worth(path)[:, None]
 
     @torch.no_grad()
-    def patched(self, baseline: SourceBaseline) -> Matrix:
-        """m − m(h_t ← h_t − (A − B)): each edge by itself replaced in a forward pass, everything after it live."""
+    def patched(self, baseline: SourceBaseline, only: Bool[np.ndarray, "targets sources"] | None = None) -> Matrix:
+        """m − m(h_t ← h_t − (A − B)): each edge by itself replaced in a forward pass, everything after it live.
+
+        With ``only`` the edges marked there are run, the others into units have zeros.
+        """
         delta = self.effects.weight - self.baseline_effects(baseline)
         n = self.effects.n_units
         effect = np.zeros_like(delta)
@@ -169,6 +172,8 @@ class EdgeScores:
         moved = self._h[:, None] - delta[:n]
         change = (moved if self._is_linear else np.maximum(moved, 0.0)) - self._activation[:, None]
         change[np.abs(delta[:n]) < 1e-12] = 0.0
+        if only is not None:
+            change[~only[:n]] = 0.0
         whole = float(self.metric(self._model.run(self._tokens).logits)[0])
         for layer, node in self._nodes.items():
             units = [i for i in range(n) if self.effects.targets[i].layer == layer]
