@@ -23,6 +23,7 @@ COMMANDS = {
     "distil": "Distil a behaviour of a model into a tree over its features, and judge how faithful it is.",
     "tree": "Grow a fast-and-frugal tree on a table: a few questions, each with an exit, and a card to print.",
     "gnn": "Explain graph networks, and hold explainers against models whose mechanism is known.",
+    "calibrate": "Measure how far each method can be trusted, on models whose mechanism is known.",
     "sites": "List the addresses of a model's activations.",
     "serve": "Show the page of a run that is in the store.",
     "doctor": "Print versions, devices, the store's place and size, and missing extras.",

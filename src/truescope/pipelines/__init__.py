@@ -4,6 +4,7 @@ Read `demo` first: it is the main job from end to end; `trace` and `judge` are i
 and `train` makes the dictionaries that graphs can be traced on.
 """
 
+from truescope.pipelines.calibrate import CalibrationReport, calibrate
 from truescope.pipelines.claims import (
     LedgerView,
     Reproduction,
@@ -32,6 +33,7 @@ from truescope.pipelines.train import TrainReport, train
 from truescope.pipelines.tree import TreeReport, tree
 
 __all__ = [
+    "CalibrationReport",
     "CompareReport",
     "DemoReport",
     "DistilReport",
@@ -43,6 +45,7 @@ __all__ = [
     "TraceReport",
     "TrainReport",
     "TreeReport",
+    "calibrate",
     "compare",
     "demo",
     "describe_sites",

@@ -32,6 +32,7 @@ from truescope.store import Store
 
 RERUNS: dict[str, str] = {
     "distil": "truescope.pipelines.distil:rerun_distil",
+    "calibrate": "truescope.pipelines.calibrate:rerun_expectation",
     "judge": "truescope.pipelines.judge:rerun_suppression",
     "gnn benchmark": "truescope.pipelines.graph_benchmark:rerun_finding",
 }

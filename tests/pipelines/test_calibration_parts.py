@@ -1,0 +1,156 @@
+"""The parts of a calibration against what is known of the models that they measure."""
+
+from __future__ import annotations
+
+import math
+import xml.etree.ElementTree as ET
+
+import numpy as np
+import pytest
+import torch
+
+from truescope.core.claims import Score
+from truescope.core.sites import Site
+from truescope.pipelines.calibration.cells import FULL, QUICK, cells
+from truescope.pipelines.calibration.collapse import Subject, chain_model, collapse_rows
+from truescope.pipelines.calibration.expectations import expectations
+from truescope.pipelines.calibration.figure import Bar, dots
+from truescope.pipelines.calibration.known import TRUTHS, known_model, random_weights
+from truescope.pipelines.calibration.qualities import (
+    direction_sae,
+    quality,
+    stands_for,
+    unexplained,
+    written_directions,
+)
+from truescope.pipelines.calibration.scoring import choice_rows, edge_matrices, edge_rows, node_rows
+from truescope.pipelines.calibration.summaries import summarise
+from truescope.truth import named_programs, prompts
+
+TWO_HOP = named_programs()["two_hop"]
+
+
+@pytest.mark.parametrize("norms", ["identity", "balanced"])
+def test_frozen_edges_and_attention_terms_are_the_truth(norms: str) -> None:
+    known = known_model(TWO_HOP, norms, 2, seed=3)
+    for prompt in known.prompts:
+        frame = known.frame(prompt)
+        assert frame.effects.closure_gap <= 1e-5
+        np.testing.assert_allclose(frame.effects.weight[frame.candidates], frame.weight[frame.candidates], atol=2e-3)
+        rows = {
+            (r["method"], r["truth"], r["metric"]): r["value"]
+            for r in edge_rows(frame, edge_matrices(frame.effects, frame))
+        }
+        assert rows["frozen graph", "direct", "auroc"] == 1.0
+        assert rows["frozen graph, influence", "value path", "auroc"] == 1.0
+        assert rows["frozen graph", "direct", "sign agreement"] == 1.0
+        choices = {r["metric"]: r["value"] for r in choice_rows(known.model, frame)}
+        assert choices["auroc"] == 1.0 and choices["closure gap"] <= 1e-5
+
+
+def test_truths_are_nested_and_corrupt_prompts_answer_otherwise() -> None:
+    known = known_model(TWO_HOP, "identity", 6, seed=1)
+    for prompt in known.prompts:
+        frame = known.frame(prompt)
+        direct, value_path, used, moved = (frame.edges(truth) for truth in TRUTHS)
+        assert not (value_path & ~used).any() and not (used & ~direct).any()
+        assert (moved == used).all() and (frame.among("used, moved") <= frame.candidates).all()
+        assert prompt.corrupt.shape == prompt.tokens.shape
+    answers = [known.model.run(torch.stack([p.tokens, p.corrupt])).logits[:, -1].argmax(-1) for p in known.prompts]
+    assert sum(int(a != b) for a, b in answers) >= 5
+
+
+def test_a_random_model_does_not_rank_the_truth() -> None:
+    known = known_model(TWO_HOP, "identity", 3, seed=2)
+    model = random_weights(known, 0)
+    frames = [known.frame(prompt) for prompt in known.prompts]
+    rows = [row for frame in frames for row in node_rows(model, frame, frame.effects)]
+    areas = [r["value"] for r in rows if (r["method"], r["level"]) == ("gradient", "head") and r["value"] is not None]
+    assert areas
+    assert np.mean(areas) < 0.9
+
+
+def test_dictionaries_are_of_the_quality_they_are_called() -> None:
+    known = known_model(TWO_HOP, "identity", 1, seed=0)
+    seen = [known.compiled.token_ids(tokens) for tokens in prompts(TWO_HOP, 60, 0)]
+    missed = {
+        name: unexplained(known.model, quality(known, name, "PLT", 0, seen), seen)
+        for name in ("exact", "rotated", "shuffled", "random")
+    }
+    assert missed["exact"] < 1e-9
+    assert min(missed["rotated"], missed["shuffled"], missed["random"]) > 0.3
+    for kind in ("PLT", "CLT"):
+        exact = quality(known, "exact", kind, 0, seen)
+        assert unexplained(known.model, exact, seen) < 1e-9
+        unit_of = stands_for(known.model, exact, seen)
+        # Units that never vary stand for nothing, and twins may change places with each other only.
+        assert unit_of and sum(a == b for a, b in unit_of.items()) >= 0.6 * len(unit_of)
+    for layer in range(known.model.n_layers):
+        sae, site = direction_sae(known, layer), Site("mlp_out", layer)
+        x = known.model.run(seen[0], read=[site]).sites[site][0]
+        torch.testing.assert_close(sae.decode(site, sae.encode(site, x))[site], x)
+        assert sae.n_features(site) == len(written_directions(known, layer))
+
+
+@pytest.mark.parametrize("depth", [2, 3])
+def test_the_collapsed_transcoder_misses_nothing_and_hears_nothing(depth: int) -> None:
+    found = {}
+    for name, kind in (("exact PLT", "PLT"), ("exact CLT", "CLT"), ("collapsed CLT", "CLT")):
+        rows = [row for prompt in collapse_rows(depth, Subject(name, kind), 4) for row in prompt]
+        found[name] = {
+            m: [r["value"] for r in rows if r["metric"] == m] for m in ("unexplained", "L0", "hops, graph", "response")
+        }
+        assert max(found[name]["unexplained"]) < 1e-9
+    for name in ("exact PLT", "exact CLT"):
+        assert found[name]["L0"][0] == depth
+        np.testing.assert_allclose(found[name]["hops, graph"], depth)
+        np.testing.assert_allclose(found[name]["response"], 1.0, atol=1e-5)
+    assert found["collapsed CLT"]["L0"][0] == 1.0
+    np.testing.assert_allclose(found["collapsed CLT"]["hops, graph"], 1.0)
+    np.testing.assert_allclose(found["collapsed CLT"]["response"], 0.0, atol=1e-5)
+
+
+def test_prompts_of_a_chain_hang_on_its_first_gate() -> None:
+    known = chain_model(3, 4, seed=0)
+    assert len(known.prompts) == 4
+    assert {len(prompt.tokens) for prompt in known.prompts} == {5}
+
+
+def test_summaries_average_prompts_then_programs() -> None:
+    facts = {"group": "g", "dictionary": "d", "level": "edge", "method": "m", "truth": "t", "metric": "auroc"}
+    values = {"a": [1.0, 0.0, 0.5, 0.5], "b": [1.0], "c": [0.9, None]}
+    rows = [
+        facts | {"program": name, "seed": 0, "prompt": n, "value": value}
+        for name, found in values.items()
+        for n, value in enumerate(found)
+    ]
+    (summary,) = summarise(rows, seed=0).values()
+    assert summary.score.value == pytest.approx((0.5 + 1.0 + 0.9) / 3)
+    assert (summary.score.n, summary.n_programs, summary.n_not_applicable, summary.worst) == (6, 3, 1, 0.0)
+    assert 0.5 <= summary.score.low < summary.score.value < summary.score.high <= 1.0
+    gaps = [row | {"metric": "closure gap", "value": v} for row, v in zip(rows[:3], (1e-8, 3e-6, 1e-7), strict=True)]
+    (gap,) = summarise(gaps, seed=0).values()
+    assert gap.score.value == gap.score.high == 3e-6
+    assert summarise(rows[:1], seed=0) == {}
+
+
+def test_every_cell_has_a_key_of_its_own_and_every_claim_a_cell() -> None:
+    for size in (FULL, QUICK):
+        every = cells(size, 7)
+        assert len({cell.key for cell in every}) == len(every)
+        subjects = {(cell.facts["group"], cell.facts["dictionary"]) for cell in every}
+        claims = [(one, one.claim(size, 7, {})) for one in expectations(size)]
+        assert len({claim.id for _, claim in claims}) == len(claims)
+        for one, _ in claims:
+            assert (one.parts[0], one.parts[1]) in subjects and one.control in subjects
+
+
+def test_the_figure_is_whole() -> None:
+    bars = [
+        Bar("a < b", Score("auroc", 0.8, 0.7, 0.9, 5), Score("auroc", 0.5, 0.4, 0.6, 5)),
+        Bar("c", Score("auroc", 1.0, 1.0, 1.0, 5), None),
+    ]
+    root = ET.fromstring(dots([("edges", bars), ("units", bars[:1])], "title"))
+    circles = root.findall(".//{http://www.w3.org/2000/svg}circle")
+    assert len(circles) == 5
+    assert all(math.isfinite(float(circle.get("cx", "nan"))) for circle in circles)
