@@ -25,6 +25,7 @@ from truescope.pipelines.calibration.qualities import (
 )
 from truescope.pipelines.calibration.scoring import choice_rows, edge_matrices, edge_rows, node_rows
 from truescope.pipelines.calibration.summaries import summarise
+from truescope.trace import direct_effects
 from truescope.truth import named_programs, prompts
 
 TWO_HOP = named_programs()["two_hop"]
@@ -63,11 +64,14 @@ def test_truths_are_nested_and_corrupt_prompts_answer_otherwise() -> None:
 def test_a_random_model_does_not_rank_the_truth() -> None:
     known = known_model(TWO_HOP, "identity", 3, seed=2)
     model = random_weights(known, 0)
-    frames = [known.frame(prompt) for prompt in known.prompts]
-    rows = [row for frame in frames for row in node_rows(model, frame, frame.effects)]
-    areas = [r["value"] for r in rows if (r["method"], r["level"]) == ("gradient", "head") and r["value"] is not None]
-    assert areas
-    assert np.mean(areas) < 0.9
+    areas = []
+    for prompt in known.prompts:
+        frame, other = known.frame(prompt), direct_effects(model, prompt.tokens, targets=[prompt.target])
+        rows = edge_rows(frame, {"frozen graph": frame.align(other.weight, other)})
+        areas += [row["value"] for row in rows if (row["truth"], row["metric"]) == ("direct", "auroc")]
+        assert {row["level"] for row in node_rows(model, frame, other)} == {"unit", "head"}
+    assert len(areas) == 3
+    assert np.mean(areas) < 0.8
 
 
 def test_dictionaries_are_of_the_quality_they_are_called() -> None:
