@@ -117,24 +117,25 @@ def _print(summary: dict[str, Any]) -> None:
     """The headline, then the models as a table, then each difference as a sentence."""
     from rich.console import Console
     from rich.markup import escape
-    from rich.table import Table
 
-    console = Console(highlight=False)
+    from truescope.cli.terminal import print_rows
+
+    console = Console(highlight=False, soft_wrap=True)
     console.print(f"\n[bold]{escape(summary['headline'])}[/bold]\n")
-    goal = summary["measure"]
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
-    for name in ("model", f"{goal} [95 % interval]", "auc", "log loss", "brier", "ece", "nodes", "cues", "words"):
-        table.add_column(name.replace("[", "\\["), justify="left" if name == "model" else "right", no_wrap=True)
+    goal, rows = summary["measure"], []
     for model in summary["models"]:
         found, size = model["measures"], model["complexity"]
-        table.add_row(
-            escape(model["name"]) + (" [dim]opaque[/dim]" if model["opaque"] else ""),
-            f"{found[goal]['mean']:.3f} \\[{found[goal]['low']:.3f}, {found[goal]['high']:.3f}]",
-            *(f"{found[name]['mean']:.3f}" for name in ("auc", "log_loss", "brier")),
-            f"{model['calibration']['error']:.3f}",
-            *("–" if size[part] is None else f"{size[part]:.1f}" for part in ("nodes", "cues", "words")),
+        rows.append(
+            [
+                model["name"] + (" (opaque)" if model["opaque"] else ""),
+                f"{found[goal]['mean']:.3f} [{found[goal]['low']:.3f}, {found[goal]['high']:.3f}]",
+                *(f"{found[name]['mean']:.3f}" for name in ("auc", "log_loss", "brier")),
+                f"{model['calibration']['error']:.3f}",
+                *("–" if size[part] is None else f"{size[part]:.1f}" for part in ("nodes", "cues", "words")),
+            ]
         )
-    console.print(table)
+    head = ["model", f"{goal} [95 % interval]", "auc", "log loss", "brier", "ece", "nodes", "cues asked", "words"]
+    print_rows(head, rows)
     for model in summary["models"]:
         for note in model["notes"]:
             console.print(f"  [yellow]{escape(model['name'])} {escape(note)}[/yellow]")

@@ -24,6 +24,7 @@ COMMANDS = {
     "tree": "Grow a fast-and-frugal tree on a table: a few questions, each with an exit, and a card to print.",
     "gnn": "Explain graph networks, and hold explainers against models whose mechanism is known.",
     "calibrate": "Measure how far each method can be trusted, on models whose mechanism is known.",
+    "explainers": "Hold post-hoc explainers to one axiom: what a model uses outranks what it does not.",
     "sites": "List the addresses of a model's activations.",
     "serve": "Show the page of a run that is in the store.",
     "doctor": "Print versions, devices, the store's place and size, and missing extras.",

@@ -141,6 +141,18 @@ def stdout_console() -> Any:
     return Console(highlight=False, soft_wrap=True)
 
 
+def print_rows(head: list[str], rows: list[list[str]]) -> None:
+    """A table on stdout: the first column to the left, the others to the right; nothing is cut off."""
+    from rich.markup import escape
+
+    console = stdout_console()
+    widths = [max(map(len, column)) for column in zip(head, *rows, strict=True)]
+    for number, row in enumerate([head, *rows]):
+        cells = [cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=True)]
+        line = escape("  ".join([row[0].ljust(widths[0]), *cells]).rstrip())
+        console.print(f"  [dim]{line}[/dim]" if number == 0 else f"  {line}")
+
+
 def print_facts(facts: dict[str, Any], indent: int = 2) -> None:
     """A nested record as aligned lines: numbers of bytes in MB, empty parts as "none"."""
     from rich.markup import escape

@@ -17,6 +17,7 @@ from truescope.pipelines.compare import CompareReport, compare
 from truescope.pipelines.demo import DemoReport, demo
 from truescope.pipelines.distil import DistilReport, distil
 from truescope.pipelines.doctor import examine
+from truescope.pipelines.explainers import ExplainersReport, explainers
 from truescope.pipelines.gnn import (
     GnnAuditReport,
     GnnBenchmarkReport,
@@ -37,6 +38,7 @@ __all__ = [
     "CompareReport",
     "DemoReport",
     "DistilReport",
+    "ExplainersReport",
     "GnnAuditReport",
     "GnnBenchmarkReport",
     "JudgeReport",
@@ -51,6 +53,7 @@ __all__ = [
     "describe_sites",
     "distil",
     "examine",
+    "explainers",
     "export_claims",
     "find_page",
     "gnn_audit",

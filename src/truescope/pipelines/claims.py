@@ -31,8 +31,10 @@ from truescope.judge import (
 from truescope.store import Store
 
 RERUNS: dict[str, str] = {
+    "compare": "truescope.pipelines.compare:rerun_comparison",
     "distil": "truescope.pipelines.distil:rerun_distil",
     "calibrate": "truescope.pipelines.calibrate:rerun_expectation",
+    "explainers": "truescope.pipelines.explainers:rerun_explainer",
     "judge": "truescope.pipelines.judge:rerun_suppression",
     "gnn benchmark": "truescope.pipelines.graph_benchmark:rerun_finding",
 }

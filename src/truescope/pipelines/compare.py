@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
-from truescope.core.claims import Claim
-from truescope.core.errors import UsageError
+from truescope.core.claims import Claim, Verdict
+from truescope.core.errors import ClaimError, UsageError
 from truescope.core.progress import Watcher
 from truescope.judge import Ledger
 from truescope.pipelines.tables import read_data, tabular
@@ -143,28 +144,72 @@ def _packages(models: Sequence[TableModel]) -> dict[str, str]:
 
 def _fill(run: Run, subject: _Subject, ledger: Ledger, n_jobs: int | None, fresh: bool, watcher: Watcher) -> None:
     """State the claim, run the cells that are not in the journal yet, sum them up, judge, and write the page."""
-    from truescope.tabular.compare import Comparison, Parity, alternative_trees, comparison_page
-    from truescope.tabular.compare.claims import parity_verdict
+    from truescope.tabular.compare import alternative_trees, comparison_page
 
-    table, models, design = subject.table, subject.models, subject.design
+    table, design = subject.table, subject.design
     provenance = {"versions": versions(), "commit": commit(), "seed": design["seed"], "table_hash": table.hash}
     if subject.claim is not None:
         ledger.state(subject.claim, provenance)
     records = _run_cells(run, subject, n_jobs, fresh, watcher)
     with watcher.stage("compare") as said:
-        settings = {"goal": design["goal"], "rope": design["rope"]}
-        found = Comparison.of(table, models, [r for r in records if r["shuffle"] is None], **settings)
-        claims = []
-        if subject.claim is not None and found.parity is not None:
-            shuffled = Parity.of_shuffles(models, records, found.measure, design["rope"])
-            verdict = parity_verdict(subject.claim, found.parity, shuffled, table, found.headline())
+        found, verdict = _judged(subject, records)
+        if verdict is not None:
             ledger.append(verdict, provenance)
-            claims.append(verdict.to_json())
-        record = _record(run, subject, found, claims, alternative_trees(table, design["goal"], design["epsilon"]))
+        trees = alternative_trees(table, design["goal"], design["epsilon"])
+        record = _record(run, subject, found, [] if verdict is None else [verdict.to_json()], trees)
         said["text"] = f"Compared {len(found.results)} models by {found.measure.title}"
     run.write_json(_RESULT, record)
     run.write_text(_PAGE, comparison_page(record))
     run.finish({"headline": record["headline"], "n_cells": len(records)})
+
+
+def _judged(subject: _Subject, records: Sequence[Mapping[str, Any]]) -> tuple[Comparison, Verdict | None]:
+    """What the cells say, and the verdict on the claim if one was stated and both kinds of models could be fitted."""
+    from truescope.tabular.compare import Comparison, Parity
+    from truescope.tabular.compare.claims import parity_verdict
+
+    table, models, design = subject.table, subject.models, subject.design
+    real = [record for record in records if record["shuffle"] is None]
+    found = Comparison.of(table, models, real, goal=design["goal"], rope=design["rope"])
+    if subject.claim is None or found.parity is None:
+        return found, None
+    shuffled = Parity.of_shuffles(models, records, found.measure, design["rope"])
+    return found, parity_verdict(subject.claim, found.parity, shuffled, table, found.headline())
+
+
+def rerun_comparison(
+    claim: Claim,
+    arguments: Mapping[str, Any],
+    *,
+    model: Any = None,
+    dictionary: Any = None,
+    watcher: Watcher | None = None,
+) -> Verdict:
+    """Run a comparison's claim again from its entry; every model is fitted anew. ``model`` may say where the table is.
+
+    Raises:
+        ClaimError: the table, or what the claim says of it, is not what it was stated for.
+        UsageError, TableError: the table is not there, or cannot be read.
+    """
+    columns = {name: arguments[name] for name in ("positive", "group", "time", "drop", "missing")}
+    data = arguments["data"] if model is None else str(model)
+    table = read_data(data, arguments["target"], **columns, seed=int(arguments["seed"]))
+    design = dict(claim.population["design"])
+    subject = _prepare(table, arguments["models"], design, None)
+    if subject.claim is None or subject.claim.id != claim.id:
+        raise ClaimError(
+            f"the claim {claim.id} is about another table than {table.name}",
+            why=f"it was stated for {claim.population.get('hash')}, this one is {table.hash}",
+            fix="name the table that it was stated for: --model PATH",
+        )
+    with TemporaryDirectory() as folder:
+        run = Store.open(Path(folder) / "store").run("compare", {"claim": claim.id})
+        with run.locked():
+            records = _run_cells(run, subject, None, True, watcher or Watcher())
+    verdict = _judged(subject, records)[1]
+    if verdict is None:
+        raise ClaimError("no model of one kind could be fitted this time", fix="look at the table's page")
+    return replace(verdict, claim=claim)
 
 
 def _run_cells(run: Run, subject: _Subject, n_jobs: int | None, fresh: bool, watcher: Watcher) -> list[dict[str, Any]]:
