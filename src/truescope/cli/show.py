@@ -35,7 +35,7 @@ def show_page(folder: Path, shown: Shown) -> int:
 
         source = FolderSource(folder)
         page = folder / "page.html"
-        write_atomic(page, self_contained(source.view(), source.units).encode())
+        write_atomic(page, self_contained(source.view(), source.units, source.ledger()).encode())
         print(f"\nthe page: {page.resolve().as_uri()}")
         return 0
 

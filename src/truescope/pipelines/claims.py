@@ -75,6 +75,15 @@ def list_claims(ledger: Path | str | None = None, **conditions: str | None) -> L
     return LedgerView(opened.path, tuple(chosen), conflicts, len(records))
 
 
+def page_ledger(ledger: Path | str) -> dict[str, Any]:
+    """What a page shows of a ledger: every claim without the prompts that run it again, and the conflicts."""
+    summary = list_claims(ledger).summary()
+    for claim in summary["claims"]:
+        if "procedure" in claim:
+            claim["procedure"] = {"verb": claim["procedure"].get("verb")}
+    return {"claims": summary["claims"], "conflicts": summary["conflicts"]}
+
+
 def show_claim(beginning: str, ledger: Path | str | None = None) -> dict[str, Any]:
     """One claim in full, with the conflicts that it is part of and the claims on the other side of them.
 

@@ -89,6 +89,11 @@ def build_app(source: ViewSource) -> FastAPI:
             return _reason(404, f"no evidence was gathered for unit {layer}/{index}")
         return _json(record_text(unit, f"unit {layer}/{index}"))
 
+    @app.get("/api/ledger.json", response_model=None)
+    def ledger_json() -> Response:
+        """Every claim of the ledger, and which of them contradict each other."""
+        return _json(record_text(source.ledger(), "the ledger"))
+
     @app.exception_handler(TruescopeError)
     def told(_: Request, error: TruescopeError) -> Response:
         return _reason(500, str(error))

@@ -26,8 +26,10 @@ STYLE_TAG = '<link rel="stylesheet" href="/static/style.css">'
 SCRIPT_TAG = '<script type="module" src="/static/main.js"></script>'
 
 
-def self_contained(view: dict[str, Any], units: Mapping[str, dict[str, Any]]) -> str:
-    """The page as one HTML text; ``units`` maps "layer/index" to a unit's evidence.
+def self_contained(
+    view: dict[str, Any], units: Mapping[str, dict[str, Any]], ledger: dict[str, Any] | None = None
+) -> str:
+    """The page as one HTML text; ``units`` maps "layer/index" to a unit's evidence, ``ledger`` is shown beside it.
 
     Raises `SurfaceError` where the records cannot be written as JSON or plotly is not installed.
     """
@@ -36,7 +38,7 @@ def self_contained(view: dict[str, Any], units: Mapping[str, dict[str, Any]]) ->
     scripts = [_inside_script(script) for script in scripts]
     hashes = " ".join(f"'sha256-{_digest(script)}'" for script in scripts)
     policy = f"default-src 'none'; script-src {hashes}; img-src data: blob:; style-src 'unsafe-inline'"
-    data = record_text({"view": view, "units": dict(units)}, "the view")
+    data = record_text({"view": view, "units": dict(units), "ledger": ledger}, "the view")
     kinds = (["text/javascript"] if needs_charts else []) + ["module"]
     body = [f'<script type="application/json" id="truescope-data">{_inside_data(data)}</script>']
     body += [f'<script type="{kind}">{script}</script>' for kind, script in zip(kinds, scripts, strict=True)]

@@ -12,6 +12,7 @@ from truescope.core.errors import SurfaceError
 
 VIEW_FILE = "view.json"
 UNITS_FILE = "units.json"
+LEDGER_FILE = "ledger.jsonl"
 
 
 @runtime_checkable
@@ -26,13 +27,26 @@ class ViewSource(Protocol):
         """The evidence of unit ``layer/index``, or None where none was gathered."""
         ...
 
+    def ledger(self) -> dict[str, Any]:
+        """``{"claims": […], "conflicts": […]}``: what the ledger holds when it is asked for."""
+        ...
+
 
 class MemorySource:
-    """A view and its units as records; ``units`` maps "layer/index" to a unit's evidence."""
+    """A view, its units and a ledger as records; ``units`` maps "layer/index" to a unit's evidence.
 
-    def __init__(self, view: dict[str, Any], units: Mapping[str, dict[str, Any]] | None = None) -> None:
+    Without a ledger the view's own claims are its entries.
+    """
+
+    def __init__(
+        self,
+        view: dict[str, Any],
+        units: Mapping[str, dict[str, Any]] | None = None,
+        ledger: dict[str, Any] | None = None,
+    ) -> None:
         self._view = view
         self._units = units or {}
+        self._ledger = ledger or {"claims": view.get("claims", []), "conflicts": []}
 
     def view(self) -> dict[str, Any]:
         """The view as it was given."""
@@ -41,6 +55,10 @@ class MemorySource:
     def unit(self, layer: int, index: int) -> dict[str, Any] | None:
         """The evidence of a unit; None where none was given."""
         return self._units.get(f"{layer}/{index}")
+
+    def ledger(self) -> dict[str, Any]:
+        """The ledger as it was given."""
+        return self._ledger
 
 
 class FolderSource:
@@ -66,6 +84,13 @@ class FolderSource:
     def unit(self, layer: int, index: int) -> dict[str, Any] | None:
         """The evidence of a unit; None where the run gathered none."""
         return self.units.get(f"{layer}/{index}")
+
+    def ledger(self) -> dict[str, Any]:
+        """The ledger of the store that the folder lies in, as it is now; the view's own claims where there is none."""
+        from truescope.pipelines.claims import page_ledger
+
+        path = self.folder.resolve().parents[2] / LEDGER_FILE
+        return page_ledger(path) if path.is_file() else {"claims": self._view.get("claims", []), "conflicts": []}
 
     @cached_property
     def _view(self) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 import { badge } from "./badge.js";
 import { byId, el, facts, replace, shareRow } from "./dom.js";
 import { count, number, percent, words } from "./format.js";
+import { entryLink } from "./ledger.js";
 import { groupGlyph } from "./shapes.js";
 import { failedFirst } from "./model.js";
 import { get, set } from "./state.js";
@@ -23,7 +24,7 @@ export function mountClaims(model) {
   byId("claims").classList.toggle("none", !claims.length && !model.groups.size);
   replace(
     byId("claims"),
-    el("h2", null, "Claims", claims.length ? el("span", { class: "soft" }, " failed ones first") : null),
+    el("h2", null, "Claims", claims.length ? el("span", { class: "soft" }, " failed ones first · ") : null, entryLink("", "ledger")),
     claims.length ? claims.map((claim) => card(claim, model)) : unjudged(model),
   );
 }
@@ -50,7 +51,7 @@ function card(claim, model) {
   return el(
     "article",
     { class: `claim ${claim.status}`, tabindex: -1, "data-claim": claim.id },
-    el("div", { class: "claim-head" }, badge(claim.status), level),
+    el("div", { class: "claim-head" }, entryLink(claim.id, badge(claim.status)), level),
     el("p", { class: "claim-text" }, claim.text),
     claim.scores.map((score) => scoreRow(score, predictions.get(score.name), claim.controls)),
     claim.controls.map((control) =>

@@ -28,6 +28,13 @@ export async function loadView() {
   return inPage()?.view ?? fetched("/api/view.json");
 }
 
+/** The ledger's claims and conflicts; a page in one file that was written without one has its own claims. */
+export async function loadLedger() {
+  const page = inPage();
+  if (page) return page.ledger ?? { claims: page.view.claims, conflicts: [] };
+  return fetched("/api/ledger.json");
+}
+
 const units = new Map();
 
 /** A unit's evidence; rejects with a reason where none was gathered. Asked for once. */

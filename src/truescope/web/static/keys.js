@@ -21,11 +21,12 @@ const LETTERS = {
   p: () => get().select && togglePin(get().select),
   v: () => set({ view: get().view === "graph" ? "table" : "graph" }),
   z: () => undo(),
+  l: () => set({ ledger: "all" }, { step: true }),
 };
 
 function onKey(event) {
   const typing = event.target.closest?.("input[type=search], select");
-  if (byId("help").open) return;
+  if (byId("help").open || byId("ledger").open) return;
   if (event.key === "Escape") return escape(event.target);
   if (typing || event.altKey || event.ctrlKey || event.metaKey) return;
   const cell = event.target.closest?.("[data-cell]");

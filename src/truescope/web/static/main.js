@@ -6,6 +6,7 @@ import { byId, el, replace } from "./dom.js";
 import { arrange, mountGraph, refresh, reveal } from "./graph.js";
 import { mountHeader } from "./header.js";
 import { mountKeys, say } from "./keys.js";
+import { mountLedger } from "./ledger.js";
 import { describe, indexView, likeliest } from "./model.js";
 import { showPanel } from "./panel.js";
 import { showResults } from "./search.js";
@@ -58,6 +59,7 @@ async function start() {
   mountTools(model);
   mountGraph(model);
   mountKeys(model);
+  mountLedger();
   follow(model);
   dark.addEventListener("change", () => (paint(), showPanel(model)));
   showView(model);

@@ -10,6 +10,7 @@ const DEFAULTS = {
   view: "graph",
   open: [],
   theme: "auto",
+  ledger: "",
 };
 const NAMES = { pins: "pin", open: "open" };
 

@@ -1,0 +1,55 @@
+"""The ledger on the page: every badge leads to its entry, failed ones come first, what conflicts stands together."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from truescope.web import self_contained
+
+Open = Callable[..., Any]
+
+
+@pytest.fixture
+def ledger_page(view: dict[str, Any], units: dict[str, Any], tmp_path: Any, open_page: Open) -> Open:
+    """The example in one file, with a ledger in which two of its claims contradict each other."""
+    claims = [claim | {"sentence": f"Sentence of {claim['id']}."} for claim in view["claims"]]
+    ids = [claim["id"] for claim in claims[:2]]
+    conflict = {"kind": "detects, does not control", "claims": ids, "sentence": "Detects, does not control: it."}
+    path = tmp_path / "page.html"
+    path.write_text(self_contained(view, units, {"claims": claims, "conflicts": [conflict]}), encoding="utf-8")
+    return lambda state="", **options: open_page(state, url=path.as_uri(), **options)
+
+
+def test_every_badge_leads_to_its_entry_and_conflicts_stand_together(ledger_page: Open, view: dict[str, Any]) -> None:
+    page = ledger_page()
+    for claim in view["claims"]:
+        page.locator(f'[data-claim="{claim["id"]}"] .entry-link').click()
+        chosen = page.locator("#ledger .entry.chosen")
+        assert chosen.get_attribute("data-entry") == claim["id"]
+        assert f"ledger={claim['id']}" in page.url
+        page.keyboard.press("Escape")
+        page.wait_for_function("!document.getElementById('ledger').open")
+    page.keyboard.press("l")
+    statuses = page.locator("#ledger .entry").evaluate_all("all => all.map((e) => e.classList[1])")
+    order = ["failed", "undecided", "not_testable", "held"]
+    assert statuses == sorted(statuses, key=order.index) and len(statuses) == len(view["claims"])
+    together = page.locator("#ledger .conflict")
+    assert "Detects, does not control" in together.inner_text() and together.locator(".entry-link").count() == 2
+
+
+def test_an_address_opens_the_entry_and_an_unknown_one_is_said(ledger_page: Open, view: dict[str, Any]) -> None:
+    wanted = view["claims"][-1]["id"]
+    page = ledger_page(f"#ledger={wanted}", color_scheme="dark")
+    assert page.locator("#ledger .entry.chosen").get_attribute("data-entry") == wanted
+    assert page.evaluate("document.activeElement.dataset.entry") == wanted
+    page = ledger_page("#ledger=nowhere")
+    assert page.locator("#ledger-missing").is_visible()
+
+
+def test_the_server_hands_the_ledger_out(open_page: Open, view: dict[str, Any]) -> None:
+    page = open_page("#ledger=all")
+    page.wait_for_selector("#ledger .entry")
+    assert page.locator("#ledger .entry").count() == len(view["claims"])
