@@ -212,7 +212,7 @@ def test_question_mark_opens_help_and_escape_closes_it(open_page: Open) -> None:
     page = open_page()
     page.keyboard.press("?")
     assert page.locator("dialog[open]").count() == 1
-    assert "travel along" in page.locator("dialog").inner_text()
+    assert "travel along" in page.locator("dialog[open]").inner_text()
     page.keyboard.press("Escape")
     assert page.locator("dialog[open]").count() == 0
 

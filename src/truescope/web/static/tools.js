@@ -165,6 +165,7 @@ const KEYS = [
   ["p", "pin or unpin the selected node (so does Ctrl- or ⌘-click)"],
   ["/", "search"],
   ["v", "graph or table"],
+  ["l", "the ledger: every claim, and what contradicts it"],
   ["z", "take the last step back (so does the browser's Back)"],
   ["Esc", "close the search, the lit group or the panel"],
   ["?", "this help"],
