@@ -134,7 +134,7 @@ def row(name: str, theirs: float, mine: float, n_pyg: int, n_ours: int, gap: flo
 
 def main() -> None:
     """Run, print and write."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--data", type=Path)
     parser.add_argument("--out", type=Path, default=Path("benchmarks/results/gnn.json"))
     arguments = parser.parse_args()

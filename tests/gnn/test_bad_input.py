@@ -4,6 +4,8 @@ explained.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
@@ -109,7 +111,7 @@ def test_what_is_refused_and_why() -> None:
         Subject(gcn(4), x, edge_index)
     with pytest.raises(UsageError, match="nodes 0 to 11"):
         saliency(Subject(gcn(), x, edge_index), [12])
-    broken = gcn()
+    broken: Any = gcn()
     with torch.no_grad():
         broken.first.bias.fill_(float("inf"))
     with pytest.raises(ModelError, match="not finite"):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from typing import Any
 
 import numpy as np
 import pytest
@@ -250,7 +251,7 @@ def test_normalised_layers_are_read() -> None:
             h = self.act(self.norm(self.conv(x, edge_index)))
             return torch.nn.functional.dropout(self.out(h), 0.5, self.training).log_softmax(dim=-1)
 
-    model = Normed()
+    model: Any = Normed()
     model.norm.running_mean += 0.3
     s = Subject(model.eval(), x, edge_index)
     assert isinstance(s.unrolled, Chain)

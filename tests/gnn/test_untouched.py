@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import warnings
+from typing import Any
 
 import pytest
 import torch
@@ -51,7 +52,7 @@ def test_any_explainers_in_any_order_leave_the_model_as_it_was(order: list[str],
 
 
 def test_what_a_block_leaves_is_taken_away() -> None:
-    model = gcn()
+    model: Any = gcn()
     before = fingerprint(model)
     with untouched(model):
         model.first._edge_mask = nn.Parameter(torch.ones(3))  # what PyG's explainers leave behind

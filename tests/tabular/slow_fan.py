@@ -44,7 +44,7 @@ def fires(column: pd.Series, direction: str, threshold: Any) -> np.ndarray:
     if direction == "=":
         return column.isna().map({True: "NA"}).where(column.isna(), column).isin(threshold).to_numpy(dtype=object)
     found = (column > threshold) if direction == ">" else (column <= threshold)
-    return np.where(column.isna(), None, found.to_numpy(dtype=object))
+    return np.asarray(np.where(column.isna(), None, found.to_numpy(dtype=object)))
 
 
 def best_of(column: pd.Series, y: np.ndarray, goal: str, s: dict[str, Any], cue_cost: float) -> tuple[Row, Any] | None:

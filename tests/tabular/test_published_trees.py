@@ -43,7 +43,7 @@ PUBLISHED = [
 ]  # fmt: skip
 
 
-def load(folder: Path, name: str, target: str) -> tuple[pd.DataFrame, pd.Series]:
+def load(folder: Path, name: str, target: str) -> tuple[pd.DataFrame, Any]:
     """The cues and the target of one of the package's data sets."""
     table = pd.read_csv(folder / "tabular" / f"{name}.csv")
     return table.drop(columns=target), table[target]

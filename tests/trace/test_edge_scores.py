@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
@@ -95,7 +97,7 @@ def test_a_live_effect_is_the_run_without_the_source() -> None:
     s = next(i for i, node in enumerate(effects.sources) if node.kind is NodeKind.UNIT and node.layer == 0)
     unit = effects.sources[s]
     edit = Intervention(Site("mlp_neurons", 0), "ablate_zero", None, (unit.position,), (unit.index,))
-    up = model.parts.up(1)
+    up: Any = model.parts.up(1)
     for t, target in enumerate(effects.targets[: effects.n_units]):
         if target.layer == 1:
             run = model.run(CLEAN, read=["mlp_in.1"], edit=[edit]).sites[Site("mlp_in", 1)][0, target.position]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import nn
 from transformers import GPT2Config, GPT2LMHeadModel
@@ -33,6 +35,7 @@ def linear_model() -> Model:
     hf = gpt2("linear")
     with torch.no_grad():
         hf.transformer.ln_f = nn.Identity()
+        block: Any
         for block in hf.transformer.h:
             block.ln_1, block.ln_2 = nn.Identity(), nn.Identity()
             block.attn.c_attn.weight[:, :32] = 0

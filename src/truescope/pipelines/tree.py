@@ -157,7 +157,7 @@ def _read_two(data: Any, target: str | None, test: str | Path, named: dict[str, 
         raise UsageError(f"{test} has no column {absent[0]!r}", fix=nearest(absent[0], map(str, frames[1].columns)))
     parts = [frame.assign(**{_PART: part}) for frame, part in zip(frames, ("learned", _HELD_OUT), strict=True)]
     name = "table" if isinstance(data, pd.DataFrame) else Path(data).stem
-    whole = pd.concat(parts, ignore_index=True)[list(parts[0].columns)]
+    whole = pd.concat(parts, ignore_index=True).reindex(columns=list(parts[0].columns))
     table = Table.of(whole, target, positive=named["positive"], group=_PART, drop=named["drop"], name=name)
     assert table.groups is not None
     return table, table.groups == _HELD_OUT
@@ -223,8 +223,10 @@ def _record(run: Run, model: FastFrugalTreeClassifier, table: Table, held: np.nd
         X = table.cues.loc[held].reset_index(drop=True)
         y = np.where(table.positive[held], model.positive_class_, model.negative_class_)
         scored = model.score_trees(X, y).iloc[model.trees_.index(model.tree_)].to_dict()
-        found["held_out"] = {k: None if v != v else float(v) for k, v in scored.items() if k not in ("tree", "nodes")}
-        found["held_out"]["intervals"] = _intervals(scored)
+        held_out: dict[str, Any] = {
+            k: None if v != v else float(v) for k, v in scored.items() if k not in ("tree", "nodes")
+        }
+        found["held_out"] = held_out | {"intervals": _intervals(scored)}
     about = {
         "name": table.name,
         "hash": table.hash,

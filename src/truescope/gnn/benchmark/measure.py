@@ -113,6 +113,7 @@ def measure(cell: Cell, names: tuple[str, ...], folder: Path | None) -> list[Mea
         began = time.process_time()
         scores = ENTRIES[name](subject, instance)
         seconds = time.process_time() - began
+        assert scores.features is not None  # every explainer of the benchmark scores features
         area = outranking(np.abs(scores.features), instance.used)
         found.append(Measured(cell, name, instance.nodes, area, scores.classes, applies, instance.used, seconds))
     return found

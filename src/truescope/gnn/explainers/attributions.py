@@ -50,7 +50,7 @@ class Attributions:
         place = self._place(node)
         scores = self.features[place]
         order = np.argsort(-scores, kind="stable")[:n]
-        return [(names[i] if names else f"feature {i}", float(scores[i])) for i in order]
+        return [(str(names[i]) if names else f"feature {i}", float(scores[i])) for i in order]
 
     def to_pyg(self, node: int, x: Float[Tensor, "n_nodes n_features"], edge_index: Int[Tensor, "2 n_arcs"]) -> Any:
         """One node's scores as a PyG `Explanation`: node_mask [n_nodes, n_features] or the widest part there is."""
@@ -96,7 +96,7 @@ def from_pyg(explanations: Sequence[Any], explainer: str = "pyg") -> Attribution
             )
     nodes = np.array([int(e.get("index")) for e in explanations])
     classes = np.array([_first_class(e) for e in explanations])
-    parts: dict[str, np.ndarray] = {}
+    parts: dict[str, Any] = {}
     if explanations[0].get("node_mask") is not None:
         mask = np.stack([e.get("node_mask").detach().numpy() for e in explanations])
         if mask.shape[1] > 1 and mask.shape[2] > 1:

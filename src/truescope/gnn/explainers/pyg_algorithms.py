@@ -36,12 +36,10 @@ def pg_explainer(
     chosen = chosen_nodes(nodes, subject.n_nodes)
 
     def run(explainer: Explainer) -> list[Any]:
-        target = subject.outputs.argmax(1)
+        target, algorithm = subject.outputs.argmax(1), cast(PGExplainer, explainer.algorithm)
         for epoch in range(epochs):
             for node in chosen:
-                explainer.algorithm.train(
-                    epoch, subject.model, subject.x, subject.edge_index, target=target, index=int(node)
-                )
+                algorithm.train(epoch, subject.model, subject.x, subject.edge_index, target=target, index=int(node))
         return [explainer(subject.x, subject.edge_index, target=target, index=int(node)) for node in chosen]
 
     return _run(subject, "pg_explainer", lambda: PGExplainer(epochs=epochs, lr=lr), chosen, run, seed, arcs_only=True)
@@ -88,6 +86,7 @@ def attention(
         return [explainer(subject.x, subject.edge_index, index=int(chosen[0]), **subject.arguments)]
 
     once = _run(subject, "attention", lambda: AttentionExplainer(reduce=reduce), chosen[:1], run, 0, arcs_only=True)
+    assert once.arcs is not None
     arcs = np.stack([once.arcs[0] * _near(subject, int(node), n_hops) for node in chosen])
     return Attributions("attention", chosen, subject.classes(chosen), arcs=arcs)
 

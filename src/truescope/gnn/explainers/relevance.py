@@ -121,7 +121,7 @@ class Pass:
         share = relevance / self.denominators[rows]
         pulled = [(a, *step.pull(rows, share)) for step, a in self.parts]
         before = pulled[0][1]
-        return before, sum(a[r] * g for a, r, g in pulled)
+        return before, np.sum([a[r] * g for a, r, g in pulled], axis=0)
 
 
 def stabilised(z: Float[np.ndarray, "*shape"], epsilon: float) -> Float[np.ndarray, "*shape"]:

@@ -165,11 +165,13 @@ class Trees:
         if len(first) != 1 or first[0].weights is None or self._few(leaves, x, features, first[0].weights):
             h = x[node] * features.index_select(0, target)
         for layer in layers:
-            if layer.gate is not None:
+            if layer.gate is not None and h is not None:
                 h = layer.gate.of(h)
                 continue
             if h is None:  # many leaves: mask the first weights once a target, not every leaf's features
-                W, n_wide = features[:, None, :] * layer.spreads[0].weights, len(layer.spreads[0].weights)
+                weights = layer.spreads[0].weights
+                assert weights is not None  # else the leaves are few, and were masked above
+                W, n_wide = features[:, None, :] * weights, len(weights)
                 W = W.reshape(-1, x.shape[1]).T
                 wide = (torch.sparse.mm(sparse_x, W) if sparse_x is not None else x @ W).view(-1, n_wide)
                 h = wide.index_select(0, node * len(features) + target)
@@ -180,6 +182,7 @@ class Trees:
                 ]
                 h = sum(parts[1:], parts[0])
             h = h if layer.bias is None else h + layer.bias
+        assert h is not None
         return h
 
 

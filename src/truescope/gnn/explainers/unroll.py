@@ -50,7 +50,7 @@ def unroll(
     """The model's chain on this graph; a model can bring its own as a method ``chain(x, edge_index)``."""
     try:
         own = getattr(model, "chain", None)
-        chain = own(x, edge_index) if callable(own) else Chain(tuple(_steps(model, x, edge_index, arguments)))
+        chain: Any = own(x, edge_index) if callable(own) else Chain(tuple(_steps(model, x, edge_index, arguments)))
         got = chain.values(x.numpy())[-1]
     except _Unreadable as reason:
         return NoChain(str(reason))
@@ -100,8 +100,8 @@ def _parameters(model: nn.Module) -> list[str]:
 
 def _read_node(model: nn.Module, node: fx.Node, values: Mapping[fx.Node, Any], n_nodes: int) -> list[Step]:
     if node.op == "call_module":
-        rest = [values[a] if isinstance(a, fx.Node) else a for a in node.args[1:]]
-        named = {k: values[a] if isinstance(a, fx.Node) else a for k, a in node.kwargs.items()}
+        rest: list[Any] = [values[a] if isinstance(a, fx.Node) else a for a in node.args[1:]]
+        named: dict[str, Any] = {k: values[a] if isinstance(a, fx.Node) else a for k, a in node.kwargs.items()}
         arcs = rest[0] if rest else named.get("edge_index")
         weight = rest[1] if len(rest) > 1 else named.get("edge_weight")
         return _read_module(model.get_submodule(str(node.target)), str(node.target), n_nodes, arcs, weight)
@@ -109,7 +109,7 @@ def _read_node(model: nn.Module, node: fx.Node, values: Mapping[fx.Node, Any], n
     name = name.rstrip("_")
     if name in _NOTHING:
         return []
-    rest, named = node.args[1:], {k: v for k, v in node.kwargs.items() if k != "inplace"}
+    rest, named = list(node.args[1:]), {k: v for k, v in node.kwargs.items() if k != "inplace"}
     called = getattr(torch.nn.functional, name, None) or getattr(torch, name, None)
     if name in _HEADS and called is not None:
         return [Head(name, lambda z: called(z, dim=-1))]
@@ -140,7 +140,7 @@ def _read_module(module: nn.Module, name: str, n_nodes: int, edge_index: Tensor 
     raise _Unreadable(f"{name} is a {type(module).__name__}, whose steps this package does not know")
 
 
-def _read_children(module: nn.Module, name: str, n_nodes: int) -> list[Step]:
+def _read_children(module: Any, name: str, n_nodes: int) -> list[Step]:
     if isinstance(module, pyg.MLP):
         children: list[nn.Module] = []
         for i, layer in enumerate(module.lins):
@@ -154,7 +154,7 @@ def _read_children(module: nn.Module, name: str, n_nodes: int) -> list[Step]:
     return [s for i, child in enumerate(children) for s in _read_module(child, f"{name}.{i}", n_nodes, None, None)]
 
 
-def _normalisation(norm: nn.Module, name: str) -> Convolution:
+def _normalisation(norm: Any, name: str) -> Convolution:
     if norm.running_mean is None or norm.running_var is None:
         raise _Unreadable(f"{name} normalises by the batch: it keeps no running mean")
     scale = (norm.running_var + norm.eps).rsqrt() * (1 if norm.weight is None else norm.weight)
@@ -162,7 +162,7 @@ def _normalisation(norm: nn.Module, name: str) -> Convolution:
     return Convolution(name, (Term(None, np.diag(_array(scale))),), _array(shift))
 
 
-def _gcn(module: Any, name: str, n_nodes: int, edge_index: Tensor, weight: Tensor | None) -> list[Step]:
+def _gcn(module: Any, name: str, n_nodes: int, edge_index: Any, weight: Any) -> list[Step]:
     if module.normalize:
         dtype = module.lin.weight.dtype
         loops, improved = module.add_self_loops, module.improved
@@ -191,7 +191,7 @@ def _graph_conv(module: Any, name: str, n_nodes: int, edge_index: Tensor, weight
 
 def _gin(module: Any, name: str, n_nodes: int, edge_index: Tensor, weight: Tensor | None) -> list[Step]:
     A = adjacency(edge_index, None, n_nodes, module.flow)
-    S = sparse.csr_array(A + sparse.identity(n_nodes, dtype=np.float32) * np.float32(1 + float(module.eps)))
+    S = sparse.csr_array(A + sparse.identity(n_nodes, dtype="float32") * np.float32(1 + float(module.eps)))
     return [Convolution(name, (Term(S, None),)), *_read_module(module.nn, f"{name}.nn", n_nodes, None, None)]
 
 

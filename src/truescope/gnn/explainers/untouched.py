@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -44,7 +44,7 @@ class _Kept:
     def put_back(self) -> None:
         with torch.no_grad():
             if self.tensor.shape != self.value.shape or not _same_bits(self.tensor, self.value):
-                self.tensor.set_(self.value)
+                self.tensor.set_(cast(Any, self.value))
         self.tensor.requires_grad_(self.requires_grad)
         self.tensor.grad = self.grad
 

@@ -23,6 +23,8 @@ def check_arcs(important: Bool[Tensor, " n_arcs"], edge_index: Int[Tensor, "2 n_
 class ImportantMean(MessagePassing):
     """h_i = Σ over important arcs j→i of x_j, divided by max(1, their number); other arcs carry nothing."""
 
+    important: Tensor
+
     def __init__(self, important: Bool[Tensor, " n_arcs"]) -> None:
         super().__init__(aggr="sum", node_dim=0)
         self.register_buffer("important", important)
@@ -43,6 +45,8 @@ class ImportantMean(MessagePassing):
 
 class ImportantDegree(MessagePassing):
     """h_i = (γ / mean degree) Σ over important arcs j→i of x_j."""
+
+    important: Tensor
 
     def __init__(self, important: Bool[Tensor, " n_arcs"], gamma: float, mean_degree: float) -> None:
         super().__init__(aggr="sum", node_dim=0)

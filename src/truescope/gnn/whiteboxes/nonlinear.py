@@ -20,6 +20,7 @@ from typing import Literal, get_args
 import numpy as np
 import torch
 from jaxtyping import Bool, Float, Int
+from scipy import sparse
 from torch import Tensor, nn
 from torch_geometric.nn import MessagePassing, SimpleConv
 from torch_geometric.utils import softmax
@@ -39,6 +40,8 @@ class RuleBox(nn.Module):
     Raises:
         UsageError: no such rule, or columns that do not fit it (two for and, xor, attention; one for the others).
     """
+
+    pick: Tensor
 
     def __init__(self, name: RuleBoxName | str, n_features: int, columns: tuple[int, ...], k: int = 2) -> None:
         super().__init__()
@@ -84,7 +87,7 @@ class RuleBox(nn.Module):
         """The compiled steps. Raises UsageError for max and attention, which are no sums over neighbours."""
         if self.name in ("max", "attention"):
             raise UsageError(f"{self.name} is no sum over neighbours", why="its arcs' weights depend on the features")
-        S = adjacency(edge_index, None, len(x), "source_to_target").astype(x.numpy().dtype)
+        S = sparse.csr_array(adjacency(edge_index, None, len(x), "source_to_target"), dtype=x.numpy().dtype)
         steps: list[Convolution | Gate] = [Convolution("count", (Term(S, self.pick.to(x.dtype).numpy()),))]
         layers = self._layers(x.dtype)
         for i, (weights, bias) in enumerate(layers):

@@ -30,6 +30,7 @@ class Planted(nn.Module):
     """
 
     shift: Tensor
+    mean: Tensor
 
     def __init__(self, subject: Subject, column: int, strength: float, favoured: int = -1) -> None:
         super().__init__()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any, no_type_check
+from typing import Any, cast, no_type_check
 
 import numpy as np
 import pandas as pd
@@ -262,7 +262,7 @@ class FastFrugalTreeClassifier(TwoClassEstimator):
 
     def __getstate__(self) -> dict[str, Any]:
         # The training data stay where they are; a pickled estimator is a few kilobytes.
-        state = dict(super().__getstate__())
+        state: dict[str, Any] = dict(cast(Any, super().__getstate__()))
         return state | {"_training": None} if "_training" in state else state
 
     def _prepare(self, X: Any, y: Any, sample_weight: Any) -> Cases:

@@ -77,7 +77,7 @@ def _cue_figure(cues: pd.DataFrame, goal: str, title: str) -> Figure:
             "far": float(row["far"]),
             "sens": float(row["sens"]),
         }
-        for row in known.to_dict(orient="records")
+        for row in (known.iloc[i] for i in range(len(known)))
     ]
     rows.sort(key=lambda row: -float(row["value"]))
     canvas = Canvas()
