@@ -223,9 +223,8 @@ def _record(run: Run, model: FastFrugalTreeClassifier, table: Table, held: np.nd
         X = table.cues.loc[held].reset_index(drop=True)
         y = np.where(table.positive[held], model.positive_class_, model.negative_class_)
         scored = model.score_trees(X, y).iloc[model.trees_.index(model.tree_)].to_dict()
-        held_out: dict[str, Any] = {
-            k: None if v != v else float(v) for k, v in scored.items() if k not in ("tree", "nodes")
-        }
+        counted = {k: v for k, v in scored.items() if k not in ("tree", "nodes")}
+        held_out: dict[str, Any] = {k: None if v != v else float(v) for k, v in counted.items()}
         found["held_out"] = held_out | {"intervals": _intervals(scored)}
     about = {
         "name": table.name,
