@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from pathlib import Path
+from typing import Annotated, Any
 
 from truescope.cli.options import Flag
 
@@ -46,7 +47,7 @@ def distil(
     fresh
         Run again even if the store has this run.
     """
-    from truescope.cli.terminal import TerminalWatcher, exit_status, print_claims, print_json
+    from truescope.cli.terminal import TerminalWatcher, exit_status, print_json
     from truescope.pipelines import distil as run_distil
 
     with TerminalWatcher(quiet=json) as watcher:
@@ -64,9 +65,15 @@ def distil(
     if json:
         print_json(summary)
     else:
-        print("\n" + "\n".join(f"  {sentence}" for sentence in summary["words"]))
-        print(f"\n  where True means: {summary['statement']}")
-        print(f"  {summary['headline']}")
-        print_claims(summary["claims"])
-        print(f"\nthe picture: {summary['picture']}\nthe ledger: {report.ledger}")
+        _print(summary, report.ledger)
     return exit_status(summary["claims"], strict=strict)
+
+
+def _print(summary: dict[str, Any], ledger: Path) -> None:
+    from truescope.cli.terminal import print_claims
+
+    print("\n" + "\n".join(f"  {sentence}" for sentence in summary["words"]))
+    print(f"\n  where True means: {summary['statement']}")
+    print(f"  {summary['headline']}")
+    print_claims(summary["claims"])
+    print(f"\nthe picture: {summary['picture']}\nthe ledger: {ledger}")

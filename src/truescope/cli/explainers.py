@@ -45,30 +45,19 @@ def explainers(
     fresh
         Run again even if the store has this run.
     """
-    from truescope.cli.terminal import TerminalWatcher, print_json
+    from truescope.cli.terminal import TerminalWatcher, exit_status, print_json
     from truescope.pipelines import explainers as run_explainers
 
-    watcher = TerminalWatcher(quiet=json)
-    try:
-        report = run_explainers(
-            names,
-            boxes=boxes or (),
-            model=model,
-            share=share,
-            n_tables=n_tables,
-            seed=seed,
-            fresh=fresh,
-            watcher=watcher,
-        )
-    finally:
-        watcher.close()
+    asked = {"boxes": boxes or (), "model": model, "share": share, "n_tables": n_tables, "seed": seed, "fresh": fresh}
+    with TerminalWatcher(quiet=json) as watcher:
+        report = run_explainers(names, **asked, watcher=watcher)
     summary = report.summary()
     if json:
         print_json(summary)
     else:
         _print(summary)
         print(f"\nthe run: {report.folder}\nthe ledger: {report.ledger}")
-    return int(strict and any(claim["status"] == "failed" for claim in summary["claims"]))
+    return exit_status(summary["claims"], strict=strict)
 
 
 def _print(summary: dict[str, Any]) -> None:

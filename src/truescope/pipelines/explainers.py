@@ -12,7 +12,7 @@ from truescope.core.errors import UsageError, nearest
 from truescope.core.progress import Watcher
 from truescope.judge import Ledger
 from truescope.pipelines.tables import tabular
-from truescope.store import Store, code_hash, commit, versions
+from truescope.store import Run, Store, code_hash, commit, versions
 
 if TYPE_CHECKING:
     from truescope.tabular.posthoc import Audit, Explainer, Question, WhiteBox
@@ -61,7 +61,6 @@ def explainers(
     watcher = watcher or Watcher()
     with tabular():
         from truescope.tabular.posthoc import WHITE_BOXES, explainers_named, white_box
-        from truescope.tabular.posthoc.claims import faithful_claim
     if not 0.0 < share < 1.0 or n_tables < 2 or seed < 0:
         raise UsageError(
             f"share {share:g}, {n_tables} tables and seed {seed} make no experiment",
@@ -74,13 +73,7 @@ def explainers(
     for note in notes:
         watcher.note(note)
     settings = {"model": model, "share": share, "n_tables": n_tables, "seed": seed}
-    claims = {
-        (box.name, explainer.name): faithful_claim(box, explainer, _subject(box, model), settings).with_procedure(
-            "explainers", box=box.name, explainer=explainer.name, **settings
-        )
-        for box in subjects
-        for explainer in chosen
-    }
+    claims = _claims(subjects, chosen, settings)
     store = store or Store.open()
     ledger = Ledger(store.path / "ledger.jsonl")
     provenance = {"versions": versions(), "commit": commit(), "seed": seed}
@@ -93,17 +86,33 @@ def explainers(
             audits, verdicts = _audit_all(subjects, chosen, claims, settings, watcher)
             for verdict in verdicts:
                 ledger.append(verdict, provenance)
-            record = {
-                "audits": [audit.to_json() for audit in audits],
-                "claims": [verdict.to_json() for verdict in verdicts],
-                "axioms": _axioms(chosen, seed, watcher),
-                "settings": settings,
-                "notes": notes,
-                "run": {"id": run.id, "commit": commit(), "versions": versions()},
-            }
-            run.write_json(_RESULT, record)
+            found = {"axioms": _axioms(chosen, seed, watcher), "settings": settings, "notes": notes}
+            run.write_json(_RESULT, _record(run, audits, verdicts) | found)
             run.finish({"n_claims": len(verdicts)})
     return ExplainersReport(run.read_json(_RESULT), run.folder, ledger.path)
+
+
+def _record(run: Run, audits: Sequence[Audit], verdicts: Sequence[Verdict]) -> dict[str, Any]:
+    return {
+        "audits": [audit.to_json() for audit in audits],
+        "claims": [verdict.to_json() for verdict in verdicts],
+        "run": {"id": run.id, "commit": commit(), "versions": versions()},
+    }
+
+
+def _claims(
+    boxes: Sequence[WhiteBox], chosen: Sequence[Explainer], settings: Mapping[str, Any]
+) -> dict[tuple[str, str], Claim]:
+    """One claim for each white box and explainer, by their names."""
+    from truescope.tabular.posthoc.claims import faithful_claim
+
+    return {
+        (box.name, explainer.name): faithful_claim(
+            box, explainer, _subject(box, settings["model"]), dict(settings)
+        ).with_procedure("explainers", box=box.name, explainer=explainer.name, **settings)
+        for box in boxes
+        for explainer in chosen
+    }
 
 
 def _axioms(chosen: Sequence[Explainer], seed: int, watcher: Watcher) -> dict[str, list[dict[str, Any]]]:
