@@ -22,7 +22,7 @@ def transcoders(model: Model, scale: float = 1.0) -> Dictionary:
         up, down, written = model.parts.up(layer), model.parts.down(layer), Site("mlp_out", layer)
         zero = torch.zeros_like(up.bias)
         read = Site("mlp_in", layer)
-        groups.append(Group(read, (written,), scale * up.weight.T, scale * up.bias, down.weight, threshold=zero))
+        groups.append(Group(read, (written,), scale * up.weight.T, scale * up.bias, down.weight, threshold=zero))  # pyright: ignore[reportOperatorIssue]
         bias[written] = down.bias
     return Dictionary("neurons", "transcoder", "jumprelu", tuple(groups), bias)
 
