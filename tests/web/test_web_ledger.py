@@ -40,6 +40,27 @@ def test_every_badge_leads_to_its_entry_and_conflicts_stand_together(ledger_page
     assert "Detects, does not control" in together.inner_text() and together.locator(".entry-link").count() == 2
 
 
+def test_the_badges_at_the_top_open_the_first_entry_of_their_status(ledger_page: Open, view: dict[str, Any]) -> None:
+    page = ledger_page()
+    badges = page.locator(".standing .badge")
+    assert badges.count() == len({claim["status"] for claim in view["claims"]}) > 1
+    for i in range(badges.count()):
+        status = badges.nth(i).get_attribute("class").split()[1]
+        badges.nth(i).click()
+        chosen = page.locator("#ledger .entry.chosen").get_attribute("data-entry")
+        assert chosen == next(claim["id"] for claim in view["claims"] if claim["status"] == status)
+        page.keyboard.press("Escape")
+        page.wait_for_function("!document.getElementById('ledger').open")
+
+
+def test_the_badge_of_a_selected_unit_opens_the_entry_of_its_group(ledger_page: Open, view: dict[str, Any]) -> None:
+    claims = {group["name"]: group["claim_id"] for group in view["groups"] if group["claim_id"]}
+    node = next(node for node in view["graph"]["nodes"] if node["group"] in claims)
+    page = ledger_page(f"#select={node['id']}")
+    page.locator("#panel .group-line .entry-link").click()
+    assert page.locator("#ledger .entry.chosen").get_attribute("data-entry") == claims[node["group"]]
+
+
 def test_an_address_opens_the_entry_and_an_unknown_one_is_said(ledger_page: Open, view: dict[str, Any]) -> None:
     wanted = view["claims"][-1]["id"]
     page = ledger_page(f"#ledger={wanted}", color_scheme="dark")

@@ -3,6 +3,7 @@
 import { badge } from "./badge.js";
 import { byId, el, replace } from "./dom.js";
 import { number, percent, range, token } from "./format.js";
+import { entryBadge } from "./ledger.js";
 import { STATUSES } from "./model.js";
 
 const MEANINGS = {
@@ -55,20 +56,12 @@ export function mountHeader(model) {
   );
 }
 
+/** A badge a status; it opens the first claim of that status in the ledger, where the others of it follow. */
 function standing(claims) {
   if (!claims.length) return badge("not_judged");
   const order = Object.keys(STATUSES);
   return order
-    .map((status) => [status, claims.filter((claim) => claim.status === status).length])
-    .filter(([, n]) => n)
-    .map(([status, n]) =>
-      el("a", { href: "#claims", class: "plain", onclick: toClaims }, badge(status, `${n} of ${claims.length} `)),
-    );
-}
-
-// The address holds the state, so this link scrolls by itself.
-function toClaims(event) {
-  event.preventDefault();
-  byId("claims").scrollIntoView({ block: "nearest" });
-  byId("claims").querySelector(".claim")?.focus();
+    .map((status) => [status, claims.filter((claim) => claim.status === status)])
+    .filter(([, found]) => found.length)
+    .map(([status, found]) => entryBadge(status, found[0].id, `${found.length} of ${claims.length} `));
 }

@@ -23,6 +23,11 @@ export function entryLink(id, ...children) {
   return el("a", { href: `#ledger=${id || ALL}`, class: "plain entry-link", onclick: open }, ...children);
 }
 
+/** The badge of a verdict, which leads to the entry of its claim where it has one. */
+export function entryBadge(status, id, told = "") {
+  return id ? entryLink(id, badge(status, told)) : badge(status, told);
+}
+
 async function follow() {
   const wanted = get().ledger;
   const dialog = byId("ledger");

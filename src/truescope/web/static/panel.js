@@ -4,6 +4,7 @@ import { badge } from "./badge.js";
 import { byId, el, link, replace, section } from "./dom.js";
 import { showEvidence } from "./evidence.js";
 import { clip, number, percent, signed, token } from "./format.js";
+import { entryBadge } from "./ledger.js";
 import { groupGlyph } from "./shapes.js";
 import { KINDS, placeOf, statusOf } from "./model.js";
 import { overview } from "./overview.js";
@@ -64,7 +65,7 @@ function nodeHead(node, model) {
         ? [
             groupGlyph(node.groupRecord.style, node.groupRecord.status),
             ` ${node.groupRecord.label} `,
-            badge(statusOf(node)),
+            entryBadge(statusOf(node), node.groupRecord.claim_id),
           ]
         : node.kind === "unit"
           ? ["in no group ", badge("not_judged")]

@@ -1,8 +1,8 @@
 // The same graph as a table, for a screen reader and for anyone who would rather read than look.
 
-import { badge } from "./badge.js";
 import { byId, el, link, replace } from "./dom.js";
 import { clip, number, percent, signed, token } from "./format.js";
+import { entryBadge } from "./ledger.js";
 import { findNodes, KINDS, statusOf } from "./model.js";
 import { get, select } from "./state.js";
 
@@ -89,7 +89,7 @@ function row(node, model, selected) {
     el("td", { class: "n" }, node.layer),
     el("td", null, `${node.position} ${token(model.view.tokens[node.position] ?? "")}`),
     el("td", null, node.groupRecord?.label ?? ""),
-    el("td", null, node.kind === "unit" ? badge(statusOf(node)) : ""),
+    el("td", null, node.kind === "unit" ? entryBadge(statusOf(node), node.groupRecord?.claim_id) : ""),
     el("td", { class: "n" }, number(node.activation, 3)),
     el("td", { class: "n" }, percent(node.influence)),
     el("td", null, edge(node.inputs[0], node.inputs[0]?.from)),
