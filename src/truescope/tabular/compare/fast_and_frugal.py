@@ -52,7 +52,8 @@ def _goal(goal: str) -> str:
 
 def _fft(algorithm: str) -> Any:
     def build(kinds: Kinds, goal: str, seed: int) -> Any:
-        return FastFrugalTreeClassifier(algorithm, goal=_goal(goal), random_state=seed)
+        # Its decisions do not come from the probabilities, so these may be the leaves' shares as they are.
+        return FastFrugalTreeClassifier(algorithm, goal=_goal(goal), proba="leaf", random_state=seed)
 
     return build
 
