@@ -44,6 +44,22 @@ def test_the_same_seed_gives_the_same_model(name: str) -> None:
     assert first == second
 
 
+@pytest.mark.parametrize("name", ["fft-ifan", "fft-dfan"])
+def test_a_tree_is_judged_by_its_leaves_shares(name: str) -> None:
+    """A miss weighs more where positives are rare, so leaves decide yes over cases of which most are negative."""
+    rng = np.random.default_rng(4)
+    x = rng.normal(size=(600, 3))
+    made = pd.DataFrame(x, columns=pd.Index(["a", "b", "c"]))
+    y = rng.random(600) < 0.03 + 0.25 * (x[:, 0] > 0.5) + 0.1 * (x[:, 1] > 0)
+    table = Table.of(made.assign(y=y.astype(int)), "y")
+    fitted = registry()[name].build(table.kinds, "bacc", 0).fit(table.cues, table.positive)
+    probability, decided = fitted.predict_proba(table.cues)[:, 1], fitted.predict(table.cues).astype(bool)
+    for share in np.unique(probability):
+        here = probability == share
+        assert share == pytest.approx((table.positive[here].sum() + 1) / (here.sum() + 2), abs=1e-12)
+    assert (decided & (probability < 0.5)).any()
+
+
 def test_a_model_that_fails_is_a_result() -> None:
     table = mixed()
     one_class = np.flatnonzero(table.positive)[:50]
