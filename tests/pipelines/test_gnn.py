@@ -8,7 +8,7 @@ import pytest
 
 from truescope.core.errors import UsageError
 from truescope.gnn.benchmark import quick_cells
-from truescope.pipelines import gnn_benchmark, gnn_explain, graph_benchmark
+from truescope.pipelines import gnn_benchmark, gnn_dictionary, gnn_explain, graph_benchmark
 from truescope.pipelines.claims import rerun_claim
 from truescope.store import Store
 
@@ -46,3 +46,44 @@ def test_a_users_model_is_explained(tmp_path: Path) -> None:
         gnn_explain(f"{tmp_path}/mine.py:make", nodes=[9])
     with pytest.raises(UsageError, match="graphlime"):
         gnn_benchmark(explainers=["graphlme"])
+
+
+@pytest.mark.slow
+def test_features_of_a_network_on_cora_are_named_judged_and_run_again(
+    real_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TRUESCOPE_DATA", str(real_data))
+    store = Store.open(tmp_path / "store")
+    report = gnn_dictionary("cora", n_claims=3, store=store)
+    quality = report.summary()["quality"]
+    assert quality["fvu"] < 0.15 < quality["pca_fvu"] and quality["l0"] <= 2
+    assert len(report.verdicts) == 6 and all(v.controls[0].n >= 100 for v in report.verdicts)
+    first = report.verdicts[1]
+    assert first.status == "held" and first.scores[0].low > 0
+    rerun = rerun_claim(first.claim.id, ledger=store.path / "ledger.jsonl")
+    assert rerun.reproduced and [one.outcome for one in rerun.numbers] == ["equal", "equal"]
+
+
+def test_coras_classes_are_those_of_the_published_sizes(real_data: Path) -> None:
+    from truescope.gnn.data import citation_graph
+    from truescope.pipelines.graph_dictionary import CORA_CLASSES
+
+    published = {
+        "theory": 351,
+        "reinforcement learning": 217,
+        "genetic algorithms": 418,
+        "neural networks": 818,
+        "probabilistic methods": 426,
+        "case-based": 298,
+        "rule learning": 180,
+    }
+    sizes = citation_graph(real_data / "graphs" / "planetoid").y.bincount().tolist()
+    assert dict(zip(CORA_CLASSES, sizes, strict=True)) == published
+
+
+def test_a_dictionary_of_no_graph_is_answered(tmp_path: Path) -> None:
+    store = Store.open(tmp_path / "store")
+    with pytest.raises(UsageError, match="cora"):
+        gnn_dictionary("coar", store=store)
+    with pytest.raises(UsageError, match="at least one"):
+        gnn_dictionary("cora", n_claims=0, store=store)

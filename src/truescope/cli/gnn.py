@@ -225,3 +225,54 @@ def evaluate(
     else:
         print_fidelity(record)
     return 0
+
+
+@gnn.command
+def dictionary(
+    subject: str = "cora",
+    /,
+    *,
+    features: int = 64,
+    k: int = 2,
+    claims: int = 8,
+    data: Path | None = None,
+    seed: int = 0,
+    json: Annotated[bool, Flag] = False,
+    strict: Annotated[bool, Flag] = False,
+) -> int:
+    """Train a sparse dictionary on a graph network's hidden layer, name its features, and judge them.
+
+    Parameters
+    ----------
+    subject
+        cora or citeseer.
+    features
+        How many features the dictionary has.
+    k
+        How many of them are kept at a node.
+    claims
+        Of how many features it is claimed that the name fits and that the answer relies on them.
+    data
+        The folder of real data; TRUESCOPE_DATA where none is named.
+    seed
+        Trains the network and the dictionary, halves the nodes, and draws controls.
+    json
+        Print one JSON object and nothing else.
+    strict
+        Exit with 1 when a claim failed.
+    """
+    from truescope.cli.gnn_tables import print_node_features
+    from truescope.cli.terminal import TerminalWatcher, exit_status, print_claims, print_json
+    from truescope.pipelines.gnn import gnn_dictionary
+
+    with TerminalWatcher(quiet=json) as watcher:
+        report = gnn_dictionary(
+            subject, n_features=features, k=k, n_claims=claims, data=data, seed=seed, watcher=watcher
+        )
+    summary = report.summary()
+    if json:
+        print_json(summary)
+    else:
+        print_node_features(summary)
+        print_claims(summary["claims"])
+    return exit_status(summary["claims"], strict=strict)

@@ -109,3 +109,31 @@ def print_nodes(record: dict[str, Any]) -> None:
                 console.print(f"  {part}: {listed}")
     if len(record["nodes"]) > 20:
         console.print(f"… and {len(record['nodes']) - 20:,} more; --json prints all")
+
+
+def print_node_features(summary: dict[str, Any]) -> None:
+    """How well the dictionary rebuilds, and each named feature with what it is named after."""
+    from rich.table import Table
+
+    from truescope.cli.terminal import stdout_console
+
+    quality, console = summary["quality"], stdout_console()
+    console.print(
+        f"On {summary['n_held']:,} held-out nodes: FVU {quality['fvu']:.3f} with L0 {quality['l0']:.2f} "
+        f"(as many principal components: {quality['pca_fvu']:.3f}); {quality['dead']} features never active"
+    )
+    table = Table(title=f"Features as {summary['n_naming']:,} other nodes show them", title_justify="left", box=None)
+    table.add_column("feature", justify="right")
+    table.add_column("named after", no_wrap=True)
+    for column in ("density", "share", "lift"):
+        table.add_column(column, justify="right", no_wrap=True)
+    for column in ("columns", "nodes"):
+        table.add_column(column, no_wrap=True)
+    for one in summary["features"][:12]:
+        columns = " ".join(str(column) for column, _ in one["columns"][:2])
+        nodes = " ".join(str(node) for node, _ in one["nodes"][:2])
+        numbers = (f"{one['density']:.2f}", f"{one['share']:.2f}", f"{one['lift']:.1f}")
+        table.add_row(str(one["index"]), one["name"], *numbers, columns, nodes)
+    console.print(table)
+    if len(summary["features"]) > 12:
+        console.print(f"… and {len(summary['features']) - 12} more; --json prints all, with correlations")

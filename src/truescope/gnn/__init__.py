@@ -2,11 +2,20 @@
 
 Read `whiteboxes` first (what is true), then `explainers` (what is said), then `benchmark` (how far they agree); `data`,
 `training` and `subjects` bring real graphs, `audit` asks explainers for a dependence that was planted, `fidelity` takes
-away what they name, and `axiom_checks` puts them through the judge's axioms.
+away what they name, and `axiom_checks` puts them through the judge's axioms. `bridge` makes sparse features of a
+network's hidden layer, and `bridge_claims` judges them.
 """
 
 from truescope.gnn.audit import AUDITED, NOTICED, STRENGTHS, Audit, Dose, Effect, audit_feature, doses_of
 from truescope.gnn.axiom_checks import CHECKED, axioms_of
+from truescope.gnn.bridge import HIDDEN, NodeDictionary, NodeFeature, hidden_layer, logits_from, train_node_dictionary
+from truescope.gnn.bridge_claims import (
+    judge_naming_claim,
+    judge_suppression_claim,
+    matched_directions,
+    naming_claim,
+    suppression_claim,
+)
 from truescope.gnn.fidelity import Fidelity, fidelity, stability
 from truescope.gnn.subjects import NAMED, find_subject, molecule_subject, social_subject, user_subject
 from truescope.gnn.training import (
@@ -22,6 +31,7 @@ from truescope.gnn.training import (
 __all__ = [
     "AUDITED",
     "CHECKED",
+    "HIDDEN",
     "NAMED",
     "NETWORK_KINDS",
     "NOTICED",
@@ -31,6 +41,8 @@ __all__ = [
     "Effect",
     "Fidelity",
     "MoleculeNetwork",
+    "NodeDictionary",
+    "NodeFeature",
     "Trained",
     "TwoLayerNetwork",
     "audit_feature",
@@ -40,9 +52,17 @@ __all__ = [
     "doses_of",
     "fidelity",
     "find_subject",
+    "hidden_layer",
+    "judge_naming_claim",
+    "judge_suppression_claim",
+    "logits_from",
+    "matched_directions",
     "molecule_subject",
+    "naming_claim",
     "social_subject",
     "stability",
+    "suppression_claim",
     "train_network",
+    "train_node_dictionary",
     "user_subject",
 ]

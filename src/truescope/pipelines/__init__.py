@@ -21,8 +21,10 @@ from truescope.pipelines.explainers import ExplainersReport, explainers
 from truescope.pipelines.gnn import (
     GnnAuditReport,
     GnnBenchmarkReport,
+    GnnDictionaryReport,
     gnn_audit,
     gnn_benchmark,
+    gnn_dictionary,
     gnn_evaluate,
     gnn_explain,
 )
@@ -41,6 +43,7 @@ __all__ = [
     "ExplainersReport",
     "GnnAuditReport",
     "GnnBenchmarkReport",
+    "GnnDictionaryReport",
     "JudgeReport",
     "LedgerView",
     "Reproduction",
@@ -58,6 +61,7 @@ __all__ = [
     "find_page",
     "gnn_audit",
     "gnn_benchmark",
+    "gnn_dictionary",
     "gnn_evaluate",
     "gnn_explain",
     "judge",

@@ -37,6 +37,7 @@ RERUNS: dict[str, str] = {
     "explainers": "truescope.pipelines.explainers:rerun_explainer",
     "judge": "truescope.pipelines.judge:rerun_suppression",
     "gnn benchmark": "truescope.pipelines.graph_benchmark:rerun_finding",
+    "gnn dictionary": "truescope.pipelines.graph_dictionary:rerun_feature",
 }
 """Verb → "module:function" that runs a claim of that verb again; loaded when it is needed."""
 

@@ -156,6 +156,45 @@ def gnn_evaluate(
     return run_evaluate(subject, kind, explainers, part, share, n_nodes, n_seeds, data, seed, store, watcher)
 
 
+@dataclass(frozen=True)
+class GnnDictionaryReport:
+    """How well a dictionary rebuilds a network's hidden layer, its features by name, and the verdicts on them."""
+
+    record: Mapping[str, Any]
+    verdicts: Sequence[Verdict]
+
+    def summary(self) -> dict[str, Any]:
+        """What ``truescope gnn dictionary --json`` prints."""
+        return dict(self.record)
+
+
+def gnn_dictionary(
+    subject: str = "cora",
+    *,
+    n_features: int = 64,
+    k: int = 2,
+    n_claims: int = 8,
+    data: Path | None = None,
+    seed: int = 0,
+    store: Store | None = None,
+    watcher: Watcher | None = None,
+) -> GnnDictionaryReport:
+    """Train a sparse dictionary on a GCN's hidden layer, name its features, and judge what is claimed of them.
+
+    ``subject`` is "cora" or "citeseer". Half of the nodes train the dictionary and name its features; of ``n_claims``
+    features it is claimed that the name fits and that the answer relies on them, and both are judged on the other half.
+
+    Raises:
+        UsageError: no such graph, or sizes that cannot be.
+        GraphError, StoreError: as their names say.
+    """
+    need_graphs()
+    from truescope.pipelines.graph_dictionary import run_dictionary
+
+    store, watcher = store or Store.open(), watcher or Watcher()
+    return GnnDictionaryReport(*run_dictionary(subject, n_features, k, n_claims, data, seed, store, watcher))
+
+
 def need_graphs() -> None:
     """Raise UsageError where the extra `gnn` is not installed."""
     if find_spec("torch_geometric") is None:
