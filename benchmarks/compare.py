@@ -1,6 +1,6 @@
 """CPU seconds of `compare` beside scikit-learn's `cross_validate` of the same models on the same folds.
 
-    python benchmarks/compare.py [--rows 1000] [--repeats 1] [--out benchmarks/results/compare.json]
+    OMP_NUM_THREADS=1 python benchmarks/compare.py [--rows 1000] [--repeats 1] [--out benchmarks/results/compare.json]
 
 Both sides in one process, on the non-linear generated table (seed 0) with the default models and 10
 folds. "cells" is what they have in common: fit, predict and score. "verb" is the whole of `compare`: also the claim,
