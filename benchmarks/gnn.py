@@ -25,7 +25,8 @@ from torch_geometric.nn import GCNConv
 
 from machine import describe
 from truescope.gnn.data import combined_edges
-from truescope.gnn.explainers import Subject, gnn_explainer, integrated_gradients, saliency
+from truescope.gnn.explainers import gnn_explainer, integrated_gradients, saliency
+from truescope.gnn.networks import Subject
 from truescope.gnn.whiteboxes import both_ways
 
 N_NODES, N_EDGES, N_FEATURES, HIDDEN, N_CLASSES = 4039, 88234, 319, 32, 4

@@ -10,7 +10,8 @@ import torch
 
 from truescope.core.errors import ModelError, UsageError
 from truescope.gnn import audit_feature, user_subject
-from truescope.gnn.explainers import Chain, Subject, saliency
+from truescope.gnn.explainers import saliency
+from truescope.gnn.networks import Chain, Subject
 from truescope.gnn.whiteboxes.planted import Planted
 
 from .graph_models import gcn, gin, ring_graph, sage

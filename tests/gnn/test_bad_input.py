@@ -13,7 +13,8 @@ from torch import Tensor, nn
 from torch_geometric.nn import GCNConv, GINEConv
 
 from truescope.core.errors import GraphError, ModelError, UsageError
-from truescope.gnn.explainers import Chain, NoChain, Subject, explainer, gnn_explainer, integrated_gradients, saliency
+from truescope.gnn.explainers import explainer, gnn_explainer, integrated_gradients, saliency
+from truescope.gnn.networks import Chain, NoChain, Subject
 
 from .graph_models import TwoLayers, gcn, ring_graph
 

@@ -13,11 +13,8 @@ from torch_geometric.nn import GATConv, GCNConv, SimpleConv
 
 from truescope.core.errors import ModelError, UsageError
 from truescope.gnn.explainers import (
-    Chain,
     FunctionalReLUWarning,
-    NoChain,
     Rule,
-    Subject,
     attention,
     deconvolution,
     degree_scores,
@@ -32,6 +29,7 @@ from truescope.gnn.explainers import (
     saliency,
     shapley,
 )
+from truescope.gnn.networks import Chain, NoChain, Subject
 
 from .graph_models import TwoLayers, gcn, gin, ring_graph, sage
 
@@ -103,8 +101,8 @@ def test_walks_by_hand() -> None:
             return self.layer(self.layer(x, edge_index), edge_index)
 
         def chain(self, x: Tensor, edge_index: Tensor) -> Chain:
-            from truescope.gnn.explainers import Convolution, Term
-            from truescope.gnn.explainers.unroll import adjacency
+            from truescope.gnn.networks import Convolution, Term
+            from truescope.gnn.networks.unroll import adjacency
 
             step = Convolution("sum", (Term(adjacency(edge_index, None, len(x), "source_to_target"), None),))
             return Chain((step, step))

@@ -9,8 +9,9 @@ from torch import Tensor, nn
 
 from truescope.core.errors import UsageError
 from truescope.gnn import axioms_of, fidelity, stability
-from truescope.gnn.explainers import Attributions, Subject, random_scores
+from truescope.gnn.explainers import Attributions, random_scores
 from truescope.gnn.fidelity import top_share
+from truescope.gnn.networks import Subject
 
 ARCS = torch.tensor([[1, 2], [0, 0]])
 

@@ -7,8 +7,9 @@ import pytest
 import torch
 
 from truescope.core.errors import GraphError, UsageError
-from truescope.gnn.explainers import Chain, Subject, Trees, gnn_explainer
-from truescope.gnn.explainers.subject import mask_messages
+from truescope.gnn.explainers import gnn_explainer
+from truescope.gnn.networks import Chain, Subject, Trees
+from truescope.gnn.networks.subject import mask_messages
 from truescope.gnn.whiteboxes import Setting
 from truescope.judge.axioms import outranking
 

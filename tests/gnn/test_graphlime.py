@@ -7,8 +7,9 @@ import pytest
 from sklearn.linear_model import Lasso
 
 from truescope.core.errors import UsageError
-from truescope.gnn.explainers import Subject, graphlime
+from truescope.gnn.explainers import graphlime
 from truescope.gnn.explainers.graphlime import neighbourhood_lasso, nonnegative_lasso
+from truescope.gnn.networks import Subject
 from truescope.gnn.whiteboxes import Setting
 from truescope.judge.axioms import outranking
 

@@ -8,7 +8,8 @@ import torch
 from sklearn.metrics import roc_auc_score
 
 from truescope.core.errors import ModelError, UsageError
-from truescope.gnn.explainers import Subject, integrated_gradients, lrp, published_lrp, saliency
+from truescope.gnn.explainers import integrated_gradients, lrp, published_lrp, saliency
+from truescope.gnn.networks import Subject
 from truescope.gnn.whiteboxes import WHITE_BOXES, Setting, WhiteBox, expected_outranking, generate
 
 # Mean over nodes, seed 42, as the authors' code gives it (false coded 0, half of the features important).

@@ -8,7 +8,8 @@ import torch
 from torch import Tensor
 
 from truescope.core.errors import UsageError
-from truescope.gnn.explainers import Chain, NoChain, Subject, integrated_gradients, occlusion, saliency, shapley
+from truescope.gnn.explainers import integrated_gradients, occlusion, saliency, shapley
+from truescope.gnn.networks import Chain, NoChain, Subject
 from truescope.gnn.whiteboxes import RULE_BOXES, RuleBox
 from truescope.judge.axioms import Outranking
 

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from truescope.core.errors import ModelError, TruescopeError
-from truescope.gnn.explainers import EXPLAINERS, Subject, explainer, untouched
+from truescope.gnn.explainers import EXPLAINERS, explainer
+from truescope.gnn.networks import Subject, untouched
 
 from .graph_models import gcn, ring_graph
 

@@ -11,7 +11,7 @@ import pytest
 from truescope.cli.main import main
 from truescope.judge import Ledger
 from truescope.pipelines import distil, rerun_claim
-from truescope.pipelines.distil import _balanced
+from truescope.pipelines.tables.distil import _balanced
 
 
 @pytest.fixture(scope="module")

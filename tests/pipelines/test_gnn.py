@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from pathlib import Path
 
 import pytest
 
 from truescope.core.errors import UsageError
 from truescope.gnn.benchmark import quick_cells
-from truescope.pipelines import gnn_benchmark, gnn_dictionary, gnn_explain, graph_benchmark
+from truescope.pipelines import gnn_benchmark, gnn_dictionary, gnn_explain
 from truescope.pipelines.claims import rerun_claim
 from truescope.store import Store
+
+BENCHMARK = import_module("truescope.pipelines.graphs.benchmark")
 
 
 def few() -> list:
@@ -20,16 +23,16 @@ def few() -> list:
 def test_a_benchmark_goes_on_where_it_stopped_and_its_finding_can_be_run_again(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(graph_benchmark, "quick_cells", few)
+    monkeypatch.setattr(BENCHMARK, "quick_cells", few)
     store, names = Store.open(tmp_path / "store"), ("deconvolution",)
     first = gnn_benchmark(quick=True, explainers=names, n_processes=1, store=store)
     assert first.verdicts[0].status == "held" and first.page.is_file()
-    monkeypatch.setattr(graph_benchmark, "sweep", lambda cells, *_: iter(()) if not cells else pytest.fail("again"))
+    monkeypatch.setattr(BENCHMARK, "sweep", lambda cells, *_: iter(()) if not cells else pytest.fail("again"))
     again = gnn_benchmark(quick=True, explainers=names, n_processes=1, store=store)
     assert again.record["rows"] == first.record["rows"]
     monkeypatch.undo()
-    monkeypatch.setattr(graph_benchmark, "quick_cells", few)
-    monkeypatch.setattr(graph_benchmark, "processors", lambda: 1)
+    monkeypatch.setattr(BENCHMARK, "quick_cells", few)
+    monkeypatch.setattr(BENCHMARK, "processors", lambda: 1)
     rerun = rerun_claim(first.verdicts[0].claim.id, ledger=store.path / "ledger.jsonl")
     assert rerun.verdict.status == "held"
 
@@ -66,7 +69,7 @@ def test_features_of_a_network_on_cora_are_named_judged_and_run_again(
 
 def test_coras_classes_are_those_of_the_published_sizes(real_data: Path) -> None:
     from truescope.gnn.data import citation_graph
-    from truescope.pipelines.graph_dictionary import CORA_CLASSES
+    from truescope.pipelines.graphs.dictionary import CORA_CLASSES
 
     published = {
         "theory": 351,

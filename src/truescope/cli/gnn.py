@@ -47,7 +47,7 @@ def benchmark(
     """
     from truescope.cli.gnn_tables import print_end, print_means
     from truescope.cli.terminal import TerminalWatcher, exit_status, print_claims, print_json
-    from truescope.pipelines.gnn import gnn_benchmark
+    from truescope.pipelines.graphs import gnn_benchmark
 
     with TerminalWatcher(quiet=json) as watcher:
         report = gnn_benchmark(
@@ -102,7 +102,7 @@ def audit(
     """
     from truescope.cli.gnn_tables import print_doses
     from truescope.cli.terminal import TerminalWatcher, print_json
-    from truescope.pipelines.gnn import gnn_audit
+    from truescope.pipelines.graphs import gnn_audit
 
     with TerminalWatcher(quiet=json) as watcher:
         report = gnn_audit(
@@ -160,7 +160,7 @@ def explain(
     """
     from truescope.cli.gnn_tables import print_nodes
     from truescope.cli.terminal import TerminalWatcher, print_json
-    from truescope.pipelines.gnn import gnn_explain
+    from truescope.pipelines.graphs import gnn_explain
 
     with TerminalWatcher(quiet=json) as watcher:
         record = gnn_explain(
@@ -215,7 +215,7 @@ def evaluate(
     """
     from truescope.cli.gnn_tables import print_fidelity
     from truescope.cli.terminal import TerminalWatcher, print_json
-    from truescope.pipelines.gnn import gnn_evaluate
+    from truescope.pipelines.graphs import gnn_evaluate
 
     with TerminalWatcher(quiet=json) as watcher:
         how = {"kind": kind, "explainers": explainer, "part": part, "share": share}
@@ -263,7 +263,7 @@ def dictionary(
     """
     from truescope.cli.gnn_tables import print_node_features
     from truescope.cli.terminal import TerminalWatcher, exit_status, print_claims, print_json
-    from truescope.pipelines.gnn import gnn_dictionary
+    from truescope.pipelines.graphs import gnn_dictionary
 
     with TerminalWatcher(quiet=json) as watcher:
         report = gnn_dictionary(

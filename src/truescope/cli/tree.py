@@ -113,8 +113,8 @@ def tree(
         Print one JSON object and exit.
     """
     from truescope.cli.terminal import TerminalWatcher, print_json
-    from truescope.pipelines.tree import parse_costs
-    from truescope.pipelines.tree import tree as run_tree
+    from truescope.pipelines.tables.tree import parse_costs
+    from truescope.pipelines.tables.tree import tree as run_tree
 
     with TerminalWatcher(quiet=json or words) as watcher:
         report = run_tree(

@@ -1,9 +1,9 @@
 """Graph networks: white boxes whose mechanism is known, explainers of any PyTorch Geometric model, and the benchmark.
 
-Read `whiteboxes` first (what is true), then `explainers` (what is said), then `benchmark` (how far they agree); `data`,
-`training` and `subjects` bring real graphs, `audit` asks explainers for a dependence that was planted, `fidelity` takes
-away what they name, and `axiom_checks` puts them through the judge's axioms. `bridge` makes sparse features of a
-network's hidden layer, and `bridge_claims` judges them.
+Read `networks` first (what is explained), then `whiteboxes` (what is true), `explainers` (what is said), and
+`benchmark` (how far they agree). `data`, `training` and `subjects` bring real graphs, `audit` asks explainers for a
+dependence that was planted, `fidelity` takes away what they name, and `axiom_checks` puts them through the judge's
+axioms. `bridge` makes sparse features of a network's hidden layer, and `bridge_claims` judges them.
 """
 
 from truescope.gnn.audit import AUDITED, NOTICED, STRENGTHS, Audit, Dose, Effect, audit_feature, doses_of

@@ -17,7 +17,8 @@ import torch
 from jaxtyping import Float, Int
 
 from truescope.core.errors import ModelError, UsageError, nearest
-from truescope.gnn.explainers import EXPLAINERS, Attributions, Subject, explainer
+from truescope.gnn.explainers import EXPLAINERS, Attributions, explainer
+from truescope.gnn.networks import Subject
 from truescope.gnn.whiteboxes.planted import Planted
 from truescope.judge.axioms import Outranking
 

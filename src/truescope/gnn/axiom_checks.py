@@ -14,14 +14,8 @@ import torch
 from torch import Tensor, nn
 
 from truescope.core.errors import UsageError
-from truescope.gnn.explainers import (
-    Subject,
-    input_x_gradient,
-    integrated_gradients,
-    occlusion,
-    saliency,
-    shapley,
-)
+from truescope.gnn.explainers import input_x_gradient, integrated_gradients, occlusion, saliency, shapley
+from truescope.gnn.networks import Subject
 from truescope.judge.axioms import AXIOMS, Check, check_axioms
 
 CHECKED = ("saliency", "input_x_gradient", "integrated_gradients", "occlusion", "shapley")

@@ -24,7 +24,8 @@ from torch import Tensor
 
 from truescope.core.claims import Score
 from truescope.core.errors import UsageError
-from truescope.gnn.explainers import Attributions, Subject
+from truescope.gnn.explainers import Attributions
+from truescope.gnn.networks import Subject
 from truescope.statistics import bootstrap_interval
 
 Part = Literal["features", "arcs"]

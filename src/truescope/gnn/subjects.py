@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from truescope.core.errors import ModelError, TruescopeError, UsageError, nearest
 from truescope.gnn.data import ATOMS, NamedGraph, citation_graph, ego_network, facebook100, molecules
-from truescope.gnn.explainers import Subject
+from truescope.gnn.networks import Subject
 from truescope.gnn.training import Trained, train_network
 
 NAMED = ("ego-facebook", "reed98", "amherst41", "cora", "citeseer", "mutag")

@@ -1,7 +1,8 @@
 """One public function for each verb: the Python API.
 
 Read `demo` first: it is the main job from end to end; `trace` and `judge` are its two halves for any model,
-and `train` makes the dictionaries that graphs can be traced on.
+and `train` makes the dictionaries that graphs can be traced on. Inner rooms: `graphs` (the verbs on graph networks),
+`tables` (the verbs on tables), `calibration` (the parts of `calibrate`).
 """
 
 from truescope.pipelines.calibrate import CalibrationReport, calibrate
@@ -13,12 +14,9 @@ from truescope.pipelines.claims import (
     rerun_claim,
     show_claim,
 )
-from truescope.pipelines.compare import CompareReport, compare
 from truescope.pipelines.demo import DemoReport, demo
-from truescope.pipelines.distil import DistilReport, distil
 from truescope.pipelines.doctor import examine
-from truescope.pipelines.explainers import ExplainersReport, explainers
-from truescope.pipelines.gnn import (
+from truescope.pipelines.graphs import (
     GnnAuditReport,
     GnnBenchmarkReport,
     GnnDictionaryReport,
@@ -31,9 +29,18 @@ from truescope.pipelines.gnn import (
 from truescope.pipelines.judge import JudgeReport, judge
 from truescope.pipelines.runs import find_page, list_runs
 from truescope.pipelines.sites import describe_sites
+from truescope.pipelines.tables import (
+    CompareReport,
+    DistilReport,
+    ExplainersReport,
+    TreeReport,
+    compare,
+    distil,
+    explainers,
+    tree,
+)
 from truescope.pipelines.trace import TraceReport, trace
 from truescope.pipelines.train import TrainReport, train
-from truescope.pipelines.tree import TreeReport, tree
 
 __all__ = [
     "CalibrationReport",

@@ -31,13 +31,13 @@ from truescope.judge import (
 from truescope.store import Store
 
 RERUNS: dict[str, str] = {
-    "compare": "truescope.pipelines.compare:rerun_comparison",
-    "distil": "truescope.pipelines.distil:rerun_distil",
+    "compare": "truescope.pipelines.tables.compare:rerun_comparison",
+    "distil": "truescope.pipelines.tables.distil:rerun_distil",
     "calibrate": "truescope.pipelines.calibrate:rerun_expectation",
-    "explainers": "truescope.pipelines.explainers:rerun_explainer",
+    "explainers": "truescope.pipelines.tables.explainers:rerun_explainer",
     "judge": "truescope.pipelines.judge:rerun_suppression",
-    "gnn benchmark": "truescope.pipelines.graph_benchmark:rerun_finding",
-    "gnn dictionary": "truescope.pipelines.graph_dictionary:rerun_feature",
+    "gnn benchmark": "truescope.pipelines.graphs.benchmark:rerun_finding",
+    "gnn dictionary": "truescope.pipelines.graphs.dictionary:rerun_feature",
 }
 """Verb → "module:function" that runs a claim of that verb again; loaded when it is needed."""
 

@@ -15,7 +15,6 @@ from truescope.core.errors import UsageError, nearest
 from truescope.gnn.benchmark.cells import Cell
 from truescope.gnn.explainers import (
     Attributions,
-    Subject,
     deconvolution,
     gnn_explainer,
     graphlime,
@@ -25,6 +24,7 @@ from truescope.gnn.explainers import (
     published_lrp,
     random_scores,
 )
+from truescope.gnn.networks import Subject
 from truescope.gnn.whiteboxes import Instance
 from truescope.judge.axioms import outranking
 

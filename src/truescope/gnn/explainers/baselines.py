@@ -9,7 +9,7 @@ from jaxtyping import Bool
 
 from truescope.core.errors import UsageError
 from truescope.gnn.explainers.attributions import Attributions, chosen_nodes
-from truescope.gnn.explainers.subject import Subject
+from truescope.gnn.networks.subject import Subject
 
 
 def random_scores(subject: Subject, nodes: Any = None, *, seed: int = 0) -> Attributions:

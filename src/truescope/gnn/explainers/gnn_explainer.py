@@ -25,8 +25,8 @@ from torch_geometric.utils import k_hop_subgraph
 
 from truescope.core.errors import UsageError, nearest
 from truescope.gnn.explainers.attributions import Attributions, chosen_nodes
-from truescope.gnn.explainers.subject import Subject
-from truescope.gnn.explainers.trees import Trees
+from truescope.gnn.networks.subject import Subject
+from truescope.gnn.networks.trees import Trees
 
 Version = Literal["published", "current"]
 VERSIONS: tuple[str, ...] = get_args(Version)

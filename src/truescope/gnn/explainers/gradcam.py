@@ -18,7 +18,7 @@ from torch_geometric.nn import MessagePassing
 from truescope.core.errors import ModelError, nearest
 from truescope.gnn.explainers.attributions import Attributions, chosen_nodes
 from truescope.gnn.explainers.gradients import input_gradients
-from truescope.gnn.explainers.subject import Subject
+from truescope.gnn.networks.subject import Subject
 
 
 def grad_cam(subject: Subject, nodes: Any = None, *, layer: str | None = None) -> Attributions:

@@ -22,8 +22,8 @@ from torch import Tensor
 
 from truescope.core.errors import UsageError
 from truescope.gnn.explainers.attributions import Attributions, chosen_nodes
-from truescope.gnn.explainers.chain import Chain
-from truescope.gnn.explainers.subject import Subject
+from truescope.gnn.networks.chain import Chain
+from truescope.gnn.networks.subject import Subject
 
 N_STEPS = 50
 _HELD = 1 << 24

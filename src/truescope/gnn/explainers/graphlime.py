@@ -23,7 +23,7 @@ from torch_geometric.utils import k_hop_subgraph
 from truescope.core.errors import UsageError
 from truescope.gnn.explainers.attributions import Attributions, chosen_nodes
 from truescope.gnn.explainers.gnn_explainer import are_probabilities
-from truescope.gnn.explainers.subject import Subject
+from truescope.gnn.networks.subject import Subject
 
 WIDTH = 0.1
 """The kernels' σ² over the number of columns: exp(−‖a − b‖² / (2 d · 0.1))."""

@@ -21,7 +21,7 @@ from torch import Tensor
 
 from truescope.core.errors import UsageError
 from truescope.gnn.explainers.attributions import Attributions, chosen_nodes
-from truescope.gnn.explainers.subject import Subject
+from truescope.gnn.networks.subject import Subject
 
 
 def occlusion(

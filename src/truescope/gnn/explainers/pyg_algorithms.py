@@ -22,7 +22,7 @@ from torch_geometric.utils import k_hop_subgraph
 from truescope.core.errors import ModelError, TruescopeError
 from truescope.gnn.explainers.attributions import Attributions, chosen_nodes, from_pyg
 from truescope.gnn.explainers.gnn_explainer import are_probabilities
-from truescope.gnn.explainers.subject import Subject
+from truescope.gnn.networks.subject import Subject
 
 
 def pg_explainer(

@@ -20,9 +20,9 @@ import torch
 from torch import nn
 
 from truescope.gnn.explainers.attributions import Attributions, chosen_nodes
-from truescope.gnn.explainers.chain import Backward, Chain, Gate
 from truescope.gnn.explainers.gradients import collect
-from truescope.gnn.explainers.subject import Subject
+from truescope.gnn.networks.chain import Backward, Chain, Gate
+from truescope.gnn.networks.subject import Subject
 
 FUNCTIONAL_RELU = (
     "no ReLU module was found and the model's steps are unknown: if it calls a functional ReLU, this is its plain "

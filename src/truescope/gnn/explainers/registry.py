@@ -17,7 +17,7 @@ from truescope.gnn.explainers.perturbation import occlusion, shapley
 from truescope.gnn.explainers.pyg_algorithms import attention, graphmask, pg_explainer, pgm_explainer
 from truescope.gnn.explainers.rectifiers import deconvolution, guided_backpropagation
 from truescope.gnn.explainers.relevance import lrp
-from truescope.gnn.explainers.subject import Subject
+from truescope.gnn.networks.subject import Subject
 
 
 @dataclass(frozen=True)

@@ -20,9 +20,9 @@ from jaxtyping import Float, Int
 
 from truescope.core.errors import ModelError, UsageError, nearest
 from truescope.gnn.explainers.attributions import Attributions, chosen_nodes
-from truescope.gnn.explainers.chain import Chain, Convolution, Gate, Term
 from truescope.gnn.explainers.gradients import collect
-from truescope.gnn.explainers.subject import Subject
+from truescope.gnn.networks.chain import Chain, Convolution, Gate, Term
+from truescope.gnn.networks.subject import Subject
 
 RuleName = Literal["epsilon", "gamma", "z_plus"]
 RULES: tuple[str, ...] = get_args(RuleName)

@@ -16,9 +16,9 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from truescope.core.errors import UsageError
-from truescope.gnn.explainers.chain import Convolution
 from truescope.gnn.explainers.relevance import Pass, Rule
-from truescope.gnn.explainers.subject import Subject
+from truescope.gnn.networks.chain import Convolution
+from truescope.gnn.networks.subject import Subject
 
 MAX_WALKS = 2_000_000
 """More walks than this are refused: their number grows with every hop."""

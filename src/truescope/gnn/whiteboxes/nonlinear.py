@@ -26,8 +26,8 @@ from torch_geometric.nn import MessagePassing, SimpleConv
 from torch_geometric.utils import softmax
 
 from truescope.core.errors import UsageError, nearest
-from truescope.gnn.explainers import Chain, Convolution, Gate, Term
-from truescope.gnn.explainers.unroll import adjacency
+from truescope.gnn.networks import Chain, Convolution, Gate, Term
+from truescope.gnn.networks.unroll import adjacency
 
 RuleBoxName = Literal["and", "xor", "threshold", "max", "attention"]
 RULE_BOXES: tuple[str, ...] = get_args(RuleBoxName)

@@ -18,7 +18,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from truescope.core.errors import ModelError, UsageError
-from truescope.gnn.explainers import Chain, Convolution, Gate, NoChain, Subject, Term
+from truescope.gnn.networks import Chain, Convolution, Gate, NoChain, Subject, Term
 
 
 class Planted(nn.Module):

@@ -20,7 +20,7 @@ from scipy import sparse
 from torch import Tensor, nn
 
 from truescope.core.errors import ModelError, UsageError, nearest
-from truescope.gnn.explainers.chain import Chain, Convolution, Head, Term
+from truescope.gnn.networks.chain import Chain, Convolution, Head, Term
 from truescope.gnn.whiteboxes.layers import ImportantDegree, ImportantMean
 
 WhiteBoxName = Literal["local", "neighborhood", "two-hop"]

@@ -37,7 +37,7 @@ def read_data(
     missing: Sequence[str] = (),
     seed: int = 0,
 ) -> Table:
-    """The table that ``data`` means: see `truescope.pipelines.compare`.
+    """The table that ``data`` means: see `truescope.pipelines.tables.compare`.
 
     Raises:
         UsageError, TableError: as their names say.

@@ -12,7 +12,7 @@ import numpy as np
 
 from truescope.core.errors import UsageError, nearest
 from truescope.core.progress import Watcher
-from truescope.pipelines.tables import read_data, tabular
+from truescope.pipelines.tables.reading import read_data, tabular
 from truescope.statistics import proportion_interval
 from truescope.store import Run, Store, code_hash, commit, versions
 

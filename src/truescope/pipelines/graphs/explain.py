@@ -12,7 +12,8 @@ import numpy as np
 from truescope.core.config import data_folder
 from truescope.core.progress import Watcher
 from truescope.gnn import find_subject
-from truescope.gnn.explainers import Attributions, Subject, explainer
+from truescope.gnn.explainers import Attributions, explainer
+from truescope.gnn.networks import Subject
 
 
 def run_explain(

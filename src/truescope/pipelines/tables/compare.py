@@ -13,7 +13,7 @@ from truescope.core.claims import Claim, Verdict
 from truescope.core.errors import ClaimError, UsageError
 from truescope.core.progress import Watcher
 from truescope.judge import Ledger
-from truescope.pipelines.tables import read_data, tabular
+from truescope.pipelines.tables.reading import read_data, tabular
 from truescope.store import Run, Store, code_hash, commit, versions
 
 if TYPE_CHECKING:

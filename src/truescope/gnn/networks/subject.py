@@ -14,9 +14,9 @@ from torch import Tensor, nn
 from torch_geometric.nn import MessagePassing
 
 from truescope.core.errors import GraphError, ModelError, TruescopeError, UsageError
-from truescope.gnn.explainers.chain import Chain
-from truescope.gnn.explainers.unroll import NoChain, unroll
-from truescope.gnn.explainers.untouched import untouched
+from truescope.gnn.networks.chain import Chain
+from truescope.gnn.networks.unroll import NoChain, unroll
+from truescope.gnn.networks.untouched import untouched
 
 
 class Subject:

@@ -11,7 +11,7 @@ from truescope.core.claims import Claim, Verdict
 from truescope.core.errors import UsageError, nearest
 from truescope.core.progress import Watcher
 from truescope.judge import Ledger
-from truescope.pipelines.tables import tabular
+from truescope.pipelines.tables.reading import tabular
 from truescope.store import Run, Store, code_hash, commit, versions
 
 if TYPE_CHECKING:

@@ -20,7 +20,7 @@ from scipy import sparse
 from torch import Tensor
 
 from truescope.core.errors import GraphError
-from truescope.gnn.explainers.chain import Chain, Convolution, Gate, Term
+from truescope.gnn.networks.chain import Chain, Convolution, Gate, Term
 
 
 @dataclass(frozen=True, eq=False)

@@ -18,7 +18,7 @@ from torch import Tensor, fx, nn
 from torch_geometric import nn as pyg
 from torch_geometric.nn.conv.gcn_conv import gcn_norm
 
-from truescope.gnn.explainers.chain import Chain, Convolution, Gate, Head, Step, Term
+from truescope.gnn.networks.chain import Chain, Convolution, Gate, Head, Step, Term
 
 TOLERANCE = 1e-4
 """The largest relative difference between a chain's output and the model's that rounding may make."""

@@ -17,7 +17,7 @@ from truescope.core.progress import Watcher
 from truescope.gnn import AUDITED, NOTICED, STRENGTHS, Audit, Dose, audit_feature, doses_of, find_subject
 from truescope.gnn.audit import feature_column
 from truescope.gnn.benchmark.audit_report import audit_html
-from truescope.gnn.explainers import Subject
+from truescope.gnn.networks import Subject
 from truescope.judge import Ledger, control_result, decide, evidence_level
 from truescope.store import Store, code_hash, commit, versions
 

@@ -51,7 +51,7 @@ def gnn_benchmark(
         StoreError, GraphError: as their names say.
     """
     need_graphs()
-    from truescope.pipelines.graph_benchmark import run_benchmark
+    from truescope.pipelines.graphs.benchmark import run_benchmark
 
     found = run_benchmark(quick, explainers, data, n_processes, seed, store or Store.open(), watcher or Watcher())
     return GnnBenchmarkReport(*found)
@@ -94,7 +94,7 @@ def gnn_audit(
         ModelError, GraphError, StoreError: as their names say.
     """
     need_graphs()
-    from truescope.pipelines.graph_audit import run_audit
+    from truescope.pipelines.graphs.audit import run_audit
 
     store, watcher = store or Store.open(), watcher or Watcher()
     found = run_audit(subject, feature, kind, explainers, strengths, n_nodes, data, seed, store, watcher)
@@ -121,7 +121,7 @@ def gnn_explain(
         ModelError, GraphError: as their names say.
     """
     need_graphs()
-    from truescope.pipelines.graph_explain import run_explain
+    from truescope.pipelines.graphs.explain import run_explain
 
     return run_explain(subject, explainer, nodes, kind, n_features, data, seed, watcher or Watcher())
 
@@ -150,7 +150,7 @@ def gnn_evaluate(
         ModelError, GraphError, StoreError: as their names say.
     """
     need_graphs()
-    from truescope.pipelines.graph_evaluate import run_evaluate
+    from truescope.pipelines.graphs.evaluate import run_evaluate
 
     store, watcher = store or Store.open(), watcher or Watcher()
     return run_evaluate(subject, kind, explainers, part, share, n_nodes, n_seeds, data, seed, store, watcher)
@@ -189,7 +189,7 @@ def gnn_dictionary(
         GraphError, StoreError: as their names say.
     """
     need_graphs()
-    from truescope.pipelines.graph_dictionary import run_dictionary
+    from truescope.pipelines.graphs.dictionary import run_dictionary
 
     store, watcher = store or Store.open(), watcher or Watcher()
     return GnnDictionaryReport(*run_dictionary(subject, n_features, k, n_claims, data, seed, store, watcher))

@@ -34,7 +34,7 @@ from truescope.pipelines.subjects import (
     place_of,
     same_model,
 )
-from truescope.pipelines.tables import tabular
+from truescope.pipelines.tables.reading import tabular
 from truescope.statistics import UnitStatistics, bootstrap_interval, split_half
 from truescope.store import Run, Store, code_hash, commit, versions
 

@@ -1,0 +1,25 @@
+"""A graph network as its explainers see it: on one graph, step by step, and left as it was.
+
+Read in this order: `subject` (a model on one graph), `untouched` (what puts it back), `chain` and `unroll` (its steps),
+`trees` (the steps behind each node, side by side).
+"""
+
+from truescope.gnn.networks.chain import Chain, Convolution, Gate, Head, Record, Term
+from truescope.gnn.networks.subject import Subject
+from truescope.gnn.networks.trees import Trees
+from truescope.gnn.networks.unroll import NoChain, unroll
+from truescope.gnn.networks.untouched import untouched
+
+__all__ = [
+    "Chain",
+    "Convolution",
+    "Gate",
+    "Head",
+    "NoChain",
+    "Record",
+    "Subject",
+    "Term",
+    "Trees",
+    "unroll",
+    "untouched",
+]
