@@ -111,13 +111,7 @@ class Comparison:
 
 def explanation(key: Key) -> str:
     """Why a mean can differ from the published one."""
-    explainer, white_box = key[:2]
-    if explainer == "published_lrp" and white_box == "two-hop":
-        return (
-            "the difference is ½ at one node in a hundred; the classifier calls one layer twice, and the authors' "
-            "library "
-            "hooks the two calls as one layer (its current version refuses to). Here each call is a step of its own"
-        )
+    explainer = key[0]
     if explainer == "graphlime":
         return "the authors' solver follows the lasso's path and stops at its last knot; here the optimum is met to "
         "1e-12"
