@@ -11,7 +11,8 @@ from captum.attr import LRP
 from captum.attr._utils.lrp_rules import EpsilonRule
 from torch import Tensor, nn
 
-from truescope.gnn.explainers import Subject, published_lrp
+from truescope.gnn.explainers import published_lrp
+from truescope.gnn.networks import Subject
 from truescope.gnn.whiteboxes import Setting, WhiteBox
 from truescope.judge.axioms import outranking
 
