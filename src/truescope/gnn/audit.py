@@ -2,13 +2,14 @@
 
 For every strength s the feature is planted in the model (`Planted`), and each explainer scores all features of some
 nodes. Its answer at s is the area: the share of the other features that the planted one outranks, ties counting half.
-Beside it stands what the planting did to the model, measured by swapping the feature's values; and the same area of
-features that were not planted and are about as frequent: an explainer that ranks those as high has noticed nothing.
+Beside it stands what the planting did to the model, measured by swapping the feature's values; and two controls. At s = 0
+the model does not use the feature at all: how often is it named there (the false alarm rate)? And how are features ranked
+that were not planted and are about as frequent? An explainer that names those as often has noticed nothing.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -16,11 +17,13 @@ import numpy as np
 import torch
 from jaxtyping import Float, Int
 
+from truescope.core.claims import Score
 from truescope.core.errors import ModelError, UsageError, nearest
 from truescope.gnn.explainers import EXPLAINERS, Attributions, explainer
 from truescope.gnn.networks import Subject
 from truescope.gnn.whiteboxes.planted import Planted
 from truescope.judge.axioms import Outranking
+from truescope.statistics import proportion_interval
 
 STRENGTHS = (0.0, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
 """The strengths that are tried, in standard deviations of the model's own margin."""
@@ -45,8 +48,9 @@ AUDITED = (
 
 @dataclass(frozen=True)
 class Dose:
-    """One explainer at one strength: the planted feature's area with its interval, its share of first places, and the
-    areas of features that were not planted."""
+    """One explainer at one strength: the planted feature's area with its interval, its share of first places, at how
+    many of the nodes it is *named* (its area there is above `NOTICED`), and the areas of features that were not
+    planted."""
 
     explainer: str
     strength: float
@@ -54,6 +58,7 @@ class Dose:
     low: float
     high: float
     first: float
+    n_named: int
     matched_areas: tuple[float, ...]
     n_nodes: int
     note: str = ""
@@ -63,9 +68,23 @@ class Dose:
         """Whether the whole interval lies above `NOTICED`."""
         return self.low > NOTICED
 
+    def named(self) -> Score:
+        """The share of nodes at which the feature is named, with its exact 95 % interval; n is 0 where none answered."""
+        if not self.n_nodes:
+            return Score("named", float("nan"), float("nan"), float("nan"), 0)
+        low, high = proportion_interval(self.n_named, self.n_nodes)
+        return Score("named", self.n_named / self.n_nodes, low, high, self.n_nodes)
+
     def record(self) -> dict[str, Any]:
-        """As ``--json`` prints it."""
-        return {**asdict(self), "noticed": self.noticed}
+        """As ``--json`` prints it and a journal keeps it: what was not measured is None."""
+        plain = {k: None if isinstance(v, float) and np.isnan(v) else v for k, v in asdict(self).items()}
+        return {**plain, "matched_areas": list(self.matched_areas), "noticed": self.noticed}
+
+    @classmethod
+    def read(cls, record: Mapping[str, Any]) -> Dose:
+        """The dose that `record` wrote."""
+        known = {k: float("nan") if v is None else v for k, v in record.items() if k != "noticed"}
+        return cls(**{**known, "matched_areas": tuple(known["matched_areas"])})
 
 
 @dataclass(frozen=True)
@@ -95,8 +114,16 @@ class Audit:
         return found if found else None
 
     def false_alarm(self, name: str) -> bool:
-        """Whether the explainer ranks the feature that high when the model does not use it at all."""
+        """Whether the explainer notices the feature when the model does not use it at all."""
         return any(d.noticed for d in self.doses if d.explainer == name and d.strength == 0)
+
+    def false_alarm_rate(self, name: str) -> Score | None:
+        """The share of nodes at which the explainer names the feature although the model does not use it (strength 0).
+
+        None where that strength was not tried, or the explainer gave no answer.
+        """
+        unused = [d for d in self.doses if d.explainer == name and d.strength == 0 and d.n_nodes]
+        return unused[0].named() if unused else None
 
 
 def audit_feature(
@@ -109,9 +136,14 @@ def audit_feature(
     favoured: int = -1,
     n_nodes: int = 50,
     seed: int = 0,
+    known: Mapping[tuple[str, float], Dose] | None = None,
+    keep: Callable[[Dose], None] | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Audit:
     """Plant ``feature`` (its name, or number) with each strength, and ask each explainer.
+
+    ``known`` are doses by explainer and strength that were measured before and are not measured again; ``keep`` is
+    handed each new one as soon as it is there.
 
     Raises:
         UsageError: no such feature or explainer, or one that scores no features.
@@ -125,15 +157,19 @@ def audit_feature(
     if nodes is None:
         nodes = np.sort(rng.choice(subject.n_nodes, min(n_nodes, subject.n_nodes), replace=False))
     matched = matched_columns(subject, column)
-    doses, effects = [], []
-    for done, strength in enumerate(strengths):
+    doses, effects, known = [], [], dict(known or {})
+    for strength in strengths:
         planted = Planted(subject, column, strength, favoured)
         there = Subject(planted, subject.x, subject.edge_index, feature_names=subject.feature_names)
         effects.append(Effect(strength, _changed(there, column)))
         for name in explainers:
-            doses.append(_dose(there, name, strength, column, matched, nodes, seed))
-        if progress is not None:
-            progress(done + 1, len(strengths))
+            if (name, strength) not in known:
+                known[name, strength] = _dose(there, name, strength, column, matched, nodes, seed)
+                if keep is not None:
+                    keep(known[name, strength])
+            doses.append(known[name, strength])
+            if progress is not None:
+                progress(len(doses), len(strengths) * len(explainers))
     return Audit(subject.feature_names[column], tuple(doses), tuple(effects))
 
 
@@ -170,13 +206,14 @@ def _dose(
         scores = np.abs(_features(explainer(name).call(there, nodes, seed)))
     except ModelError as error:  # an explainer that cannot explain this model: said, and counted as nothing
         nan = float("nan")
-        return Dose(name, strength, nan, nan, nan, nan, (), 0, error.what)
+        return Dose(name, strength, nan, nan, nan, nan, 0, (), 0, error.what)
     outranked = Outranking.of(scores, _only(column, scores.shape[1]))
     score = outranked.score("area", seed=seed)
     best = scores.max(1, keepdims=True)
     first = ((scores == best) & (best > 0))[:, column].mean()
     others = tuple(Outranking.of(scores, _only(int(k), scores.shape[1])).mean for k in matched)
-    return Dose(name, strength, score.value, score.low, score.high, float(first), others, score.n)
+    n_named = int((outranked.auc > NOTICED).sum())
+    return Dose(name, strength, score.value, score.low, score.high, float(first), n_named, others, score.n)
 
 
 def _features(found: Attributions) -> Float[np.ndarray, "n_targets n_features"]:
