@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,7 @@ import pytest
 import torch
 
 from truescope.core.errors import ModelError, UsageError
-from truescope.gnn import audit_feature, user_subject
+from truescope.gnn import Dose, audit_feature, user_subject
 from truescope.gnn.explainers import saliency
 from truescope.gnn.networks import Chain, Subject
 from truescope.gnn.whiteboxes.planted import Planted
@@ -101,3 +102,27 @@ def test_a_users_own_model_is_read_from_its_file(tmp_path: Path) -> None:
         user_subject(f"{tmp_path}/mine.py:mak")
     with pytest.raises(UsageError, match="no file"):
         user_subject("nowhere.py:make")
+
+
+def test_doses_that_were_measured_are_read_back_and_not_measured_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    s, how = subject(), {"strengths": (0.0, 2.0), "explainers": ("saliency", "gnn_explainer"), "n_nodes": 10}
+    kept: list[Dose] = []
+    first = audit_feature(s, 2, **how, keep=kept.append)
+    assert len(kept) == 4
+    read = [Dose.read(json.loads(json.dumps(dose.record()))) for dose in kept]
+    assert read == kept
+    monkeypatch.setattr("truescope.gnn.audit._dose", lambda *_: pytest.fail("measured again"))
+    again = audit_feature(s, 2, **how, known={(dose.explainer, dose.strength): dose for dose in read})
+    assert again == first
+
+
+def test_the_false_alarm_rate_is_the_share_of_nodes_at_which_the_unused_feature_is_named() -> None:
+    s = subject()
+    found = audit_feature(s, 2, strengths=(0.0, 20.0), explainers=("saliency", "random"), n_nodes=40)
+    silent, chance = found.false_alarm_rate("saliency"), found.false_alarm_rate("random")
+    # No gradient leads to a feature that the model does not use; random scores of 6 put it first at a sixth of nodes.
+    assert silent is not None and (silent.value, silent.n) == (0, 40) and silent.high < 0.1
+    assert chance is not None and chance.low < 1 / 6 < chance.high
+    assert [d.named().value for d in found.doses if d.explainer == "saliency"] == [0, 1]
+    without_control = audit_feature(s, 2, strengths=(1.0,), explainers=("saliency",), n_nodes=10)
+    assert without_control.false_alarm_rate("saliency") is None

@@ -2,9 +2,9 @@
 
 For every strength s the feature is planted in the model (`Planted`), and each explainer scores all features of some
 nodes. Its answer at s is the area: the share of the other features that the planted one outranks, ties counting half.
-Beside it stands what the planting did to the model, measured by swapping the feature's values; and two controls. At s = 0
-the model does not use the feature at all: how often is it named there (the false alarm rate)? And how are features ranked
-that were not planted and are about as frequent? An explainer that names those as often has noticed nothing.
+Beside it stands what the planting did to the model, measured by swapping the feature's values; and two controls. At
+s = 0 the model does not use the feature at all: how often is it named there (the false alarm rate)? And how are other
+features ranked that are about as frequent? An explainer that names those as often has noticed nothing.
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ class Dose:
         return self.low > NOTICED
 
     def named(self) -> Score:
-        """The share of nodes at which the feature is named, with its exact 95 % interval; n is 0 where none answered."""
+        """The share of nodes at which the feature is named, with its exact 95 % interval; NaN without an answer."""
         if not self.n_nodes:
             return Score("named", float("nan"), float("nan"), float("nan"), 0)
         low, high = proportion_interval(self.n_named, self.n_nodes)
@@ -84,7 +84,7 @@ class Dose:
     def read(cls, record: Mapping[str, Any]) -> Dose:
         """The dose that `record` wrote."""
         known = {k: float("nan") if v is None else v for k, v in record.items() if k != "noticed"}
-        return cls(**{**known, "matched_areas": tuple(known["matched_areas"])})
+        return cls(**{**known, "matched_areas": tuple(record["matched_areas"])})
 
 
 @dataclass(frozen=True)

@@ -22,6 +22,7 @@ from truescope.pipelines.calibration.findings import Findings
 from truescope.pipelines.calibration.report import headline, markdown, svg
 from truescope.pipelines.calibration.scoring import Row
 from truescope.pipelines.calibration.summaries import Key, Summary, summarise
+from truescope.pipelines.reruns import Rerun
 from truescope.store import Run, Store, code_hash, commit, versions, write_atomic
 
 _JOURNAL, _NOTHING = "cells.jsonl", "false_discovery.json"
@@ -155,25 +156,15 @@ def _judge(
     return [verdict for verdict in found if verdict is not None]
 
 
-def rerun_expectation(
-    claim: Claim,
-    arguments: Mapping[str, Any],
-    *,
-    model: Any = None,
-    dictionary: Any = None,
-    watcher: Watcher | None = None,
-) -> Verdict:
+def rerun_expectation(again: Rerun) -> Verdict:
     """Measure what one claim is about again, from its entry alone, and judge it.
 
     Raises:
         ClaimError: this version has no such claim.
         UsageError: a ``model`` or ``dictionary`` is given; a calibration makes its own.
     """
-    if model is not None or dictionary is not None:
-        raise UsageError(
-            "a calibration makes its own models and dictionaries", fix="leave --model and --dictionary out"
-        )
-    watcher = watcher or Watcher()
+    again.need_nothing("a calibration makes its own models and dictionaries")
+    claim, arguments = again.claim, again.arguments
     size = {one.name: one for one in (FULL, QUICK)}[str(arguments["size"])]
     seed, parts = int(arguments["seed"]), tuple(arguments["parts"])
     expectation = next((one for one in expectations(size) if one.parts == parts), None)
@@ -184,7 +175,7 @@ def rerun_expectation(
     rows: list[Row] = []
     for count, cell in enumerate(wanted, 1):
         rows += cell.rows()
-        watcher.progress("measure", count, len(wanted))
+        again.watcher.progress("measure", count, len(wanted))
     verdict = judge_expectation(claim, expectation, summarise(rows, seed), rows)
     if verdict is None:
         raise ClaimError(f"nothing of {claim.text!r:.80} was measured")

@@ -1,7 +1,7 @@
 """`claims`: what the ledger holds, and running a claim again from its entry alone.
 
 A claim's entry names what runs it again, {"verb": …, "arguments": {…}}; `RERUNS` says which function that is. Such a
-function takes the claim, its arguments, and where the model and the dictionary lie now, and gives a verdict.
+function takes a `Rerun` (the claim, its arguments, and where the model and the dictionary lie now) and gives a verdict.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ from truescope.judge import (
     read_records,
     select_records,
 )
+from truescope.pipelines.reruns import Rerun
 from truescope.store import Store
 
 RERUNS: dict[str, str] = {
@@ -202,7 +203,7 @@ def rerun_claim(
             fix="finish the run that stated it: the same command goes on where it stopped",
         )
     function, arguments = _procedure(found)
-    verdict = function(found.claim, arguments, model=model, dictionary=dictionary, watcher=watcher or Watcher())
+    verdict = function(Rerun(found.claim, arguments, model, dictionary, watcher or Watcher()))
     if verdict.claim.id != found.id:
         raise StoreError(f"running {found.id} again gave a verdict on another claim", why=f"on {verdict.claim.id}")
     if record:
@@ -226,7 +227,7 @@ def compare_scores(before: list[dict[str, Any]], verdict: Verdict) -> tuple[Numb
     return tuple(numbers)
 
 
-def _procedure(record: ClaimRecord) -> tuple[Callable[..., Verdict], Mapping[str, Any]]:
+def _procedure(record: ClaimRecord) -> tuple[Callable[[Rerun], Verdict], Mapping[str, Any]]:
     """The function that runs the claim again, and its arguments."""
     procedure = record.claim.procedure
     if not procedure:

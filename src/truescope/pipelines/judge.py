@@ -32,6 +32,7 @@ from truescope.judge import (
 )
 from truescope.models import Model
 from truescope.pipelines.cases import Case, with_procedures
+from truescope.pipelines.reruns import Rerun
 from truescope.pipelines.runs import run_facts
 from truescope.pipelines.subjects import dictionary_id, load_dictionary, load_model, place_of, same_model
 from truescope.statistics import UnitStatistics, split_half
@@ -173,14 +174,7 @@ def judge(
     return JudgeReport(tuple(record["claims"]), ledger.path, run.folder, record["run"], record["seconds"])
 
 
-def rerun_suppression(
-    claim: Claim,
-    arguments: Mapping[str, Any],
-    *,
-    model: str | Path | Model | None = None,
-    dictionary: str | Path | None = None,
-    watcher: Watcher | None = None,
-) -> Verdict:
+def rerun_suppression(again: Rerun) -> Verdict:
     """Run a suppression claim again from its entry: the case in its ``arguments``, on the model it was stated for.
 
     Means over the grouping half that differ in their last digits (another processor adds up in another order) are
@@ -191,13 +185,13 @@ def rerun_suppression(
         ModelError, DictionaryError: the model or the dictionary is not there.
         ClaimError: it is there and is another one than the claim was stated for.
     """
-    watcher = watcher or Watcher()
-    case = Case.read(arguments.get("case", {}))
+    claim, watcher = again.claim, again.watcher
+    case = Case.read(again.arguments.get("case", {}))
     with watcher.stage("load") as said:
-        subject = load_model(model if model is not None else case.model)
+        subject = load_model(again.model if again.model is not None else case.model)
         said["text"] = f"Loaded {subject.name} ({subject.family.name}, {subject.n_layers} layers)"
     same_model(claim, subject)
-    loaded = load_dictionary(dictionary if dictionary is not None else case.dictionary, subject)
+    loaded = load_dictionary(again.dictionary if again.dictionary is not None else case.dictionary, subject)
     halves = Halves.cut(subject, case.task(subject), case.seed, dictionary=loaded)
     here = values_hash(claimed_features(claim), halves.units)
     now = (

@@ -29,6 +29,7 @@ from truescope.gnn.benchmark import (
     sweep,
 )
 from truescope.judge import Ledger
+from truescope.pipelines.reruns import Rerun
 from truescope.store import Run, Store, code_hash, commit, file_hash, versions
 
 _LOG = "cells.jsonl"
@@ -108,21 +109,14 @@ def _state(ledger: Ledger, cells: Sequence[Cell], names: Sequence[str], quick: b
     return claims
 
 
-def rerun_finding(
-    claim: Claim,
-    arguments: Mapping[str, Any],
-    *,
-    model: Any = None,
-    dictionary: Any = None,
-    watcher: Watcher | None = None,
-) -> Verdict:
+def rerun_finding(again: Rerun) -> Verdict:
     """Run a published finding again from its entry: the same cells, measured anew; models and dictionaries have no say.
 
     Raises:
         ClaimError: no finding says that, or the cells are no longer those it was stated for.
         UsageError: the Facebook part is wanted and its data are not there.
     """
-    watcher = watcher or Watcher()
+    claim, arguments, watcher = again.claim, again.arguments, again.watcher
     found = [finding for finding in FINDINGS if finding.text == claim.text]
     cells = quick_cells() if arguments.get("quick") else published_cells()
     folder = data_folder() if arguments.get("facebook") else None

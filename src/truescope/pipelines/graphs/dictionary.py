@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,7 @@ from truescope.gnn.bridge_claims import (
 )
 from truescope.gnn.data import CitationGraph, citation_graph
 from truescope.judge import Ledger
+from truescope.pipelines.reruns import Rerun
 from truescope.statistics import holm
 from truescope.store import Store, code_hash, commit, versions
 
@@ -71,28 +72,21 @@ def run_dictionary(
     return record, verdicts
 
 
-def rerun_feature(
-    claim: Claim,
-    arguments: Mapping[str, Any],
-    *,
-    model: Any = None,
-    dictionary: Any = None,
-    watcher: Watcher | None = None,
-) -> Verdict:
+def rerun_feature(again: Rerun) -> Verdict:
     """Run a feature's claim again from its entry: network and dictionary are trained anew by their seed.
 
     Raises:
         ClaimError: the dictionary that comes out is another one than the claim was stated for.
         UsageError: the data are not there.
     """
-    found, _ = _make(None, watcher or Watcher(), **arguments)
-    if found.dictionary.hash != claim.target["dictionary"]:
+    found, _ = _make(None, again.watcher, **again.arguments)
+    if found.dictionary.hash != again.claim.target["dictionary"]:
         raise ClaimError(
             "this claim cannot be run again here",
             why="the dictionary that was trained anew is another one, bit for bit",
             fix="use the versions and the number of threads that the entry was made with, or state it anew",
         )
-    return _judge(claim, found)
+    return _judge(again.claim, found)
 
 
 def _make(

@@ -13,6 +13,7 @@ from truescope.core.claims import Claim, Verdict
 from truescope.core.errors import ClaimError, UsageError
 from truescope.core.progress import Watcher
 from truescope.judge import Ledger
+from truescope.pipelines.reruns import Rerun
 from truescope.pipelines.tables.reading import read_data, tabular
 from truescope.store import Run, Store, code_hash, commit, versions
 
@@ -177,22 +178,18 @@ def _judged(subject: _Subject, records: Sequence[Mapping[str, Any]]) -> tuple[Co
     return found, parity_verdict(subject.claim, found.parity, shuffled, table, found.headline())
 
 
-def rerun_comparison(
-    claim: Claim,
-    arguments: Mapping[str, Any],
-    *,
-    model: Any = None,
-    dictionary: Any = None,
-    watcher: Watcher | None = None,
-) -> Verdict:
-    """Run a comparison's claim again from its entry; every model is fitted anew. ``model`` may say where the table is.
+def rerun_comparison(again: Rerun) -> Verdict:
+    """Run a comparison's claim again from its entry; every model is fitted anew.
+
+    The rerun's ``model`` may say where the table is.
 
     Raises:
         ClaimError: the table, or what the claim says of it, is not what it was stated for.
         UsageError, TableError: the table is not there, or cannot be read.
     """
+    claim, arguments = again.claim, again.arguments
     columns = {name: arguments[name] for name in ("positive", "group", "time", "drop", "missing")}
-    data = arguments["data"] if model is None else str(model)
+    data = arguments["data"] if again.model is None else str(again.model)
     table = read_data(data, arguments["target"], **columns, seed=int(arguments["seed"]))
     design = dict(claim.population["design"])
     subject = _prepare(table, arguments["models"], design, None)
@@ -205,7 +202,7 @@ def rerun_comparison(
     with TemporaryDirectory() as folder:
         run = Store.open(Path(folder) / "store").run("compare", {"claim": claim.id})
         with run.locked():
-            records = _run_cells(run, subject, None, True, watcher or Watcher())
+            records = _run_cells(run, subject, None, True, again.watcher)
     verdict = _judged(subject, records)[1]
     if verdict is None:
         raise ClaimError("no model of one kind could be fitted this time", fix="look at the table's page")

@@ -25,6 +25,7 @@ from truescope.judge import Ledger, control_result, decide, evidence_level
 from truescope.models import Model
 from truescope.pipelines.cases import addition_task
 from truescope.pipelines.evidence import Domain
+from truescope.pipelines.reruns import Rerun
 from truescope.pipelines.runs import run_facts
 from truescope.pipelines.subjects import (
     ADDITION,
@@ -144,33 +145,26 @@ def distil(
     return DistilReport(run.read_json(_RESULT), run.folder, ledger.path)
 
 
-def rerun_distil(
-    claim: Claim,
-    arguments: Mapping[str, Any],
-    *,
-    model: str | Path | Model | None = None,
-    dictionary: str | Path | None = None,
-    watcher: Watcher | None = None,
-) -> Verdict:
+def rerun_distil(again: Rerun) -> Verdict:
     """Run a claim of `distil` again from its entry.
 
     Raises:
         ClaimError: another model or dictionary, or the tree grows otherwise here.
         ModelError, DictionaryError: as their names say.
     """
-    watcher = watcher or Watcher()
-    subject = load_model(model if model is not None else ADDITION)
+    claim, arguments, watcher = again.claim, again.arguments, again.watcher
+    subject = load_model(again.model if again.model is not None else ADDITION)
     same_model(claim, subject)
-    loaded = load_dictionary(dictionary if dictionary is not None else arguments["dictionary"], subject)
+    loaded = load_dictionary(again.dictionary if again.dictionary is not None else arguments["dictionary"], subject)
     settings = {name: arguments[name] for name in ("algorithm", "max_levels")}
     inputs = {"behaviour": arguments["behaviour"], "settings": settings, "seed": int(arguments["seed"])}
     inputs |= {"n_controls": int(arguments["n_controls"]), "dictionary": dictionary_id(loaded)}
     inputs |= {"data_hash": addition_task(subject).hash}
     with watcher.stage("judge") as said:
         halves = _halves(subject, loaded, inputs["behaviour"], inputs["seed"])
-        tree, again = _grow(subject, inputs, halves)
-        if again.id != claim.id:
-            raise ClaimError(f"the claim {claim.id} does not come out of its own procedure here", why=again.text)
+        tree, stated = _grow(subject, inputs, halves)
+        if stated.id != claim.id:
+            raise ClaimError(f"the claim {claim.id} does not come out of its own procedure here", why=stated.text)
         verdict = _judge(tree, claim, halves, settings)
         said["text"] = f"Judged it on {len(halves.judged):,} prompts"
     return replace(verdict, claim=claim)

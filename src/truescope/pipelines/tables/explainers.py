@@ -11,6 +11,7 @@ from truescope.core.claims import Claim, Verdict
 from truescope.core.errors import UsageError, nearest
 from truescope.core.progress import Watcher
 from truescope.judge import Ledger
+from truescope.pipelines.reruns import Rerun
 from truescope.pipelines.tables.reading import tabular
 from truescope.store import Run, Store, code_hash, commit, versions
 
@@ -129,14 +130,7 @@ def _axioms(chosen: Sequence[Explainer], seed: int, watcher: Watcher) -> dict[st
     return found
 
 
-def rerun_explainer(
-    claim: Claim,
-    arguments: Mapping[str, Any],
-    *,
-    model: Any = None,
-    dictionary: Any = None,
-    watcher: Watcher | None = None,
-) -> Verdict:
+def rerun_explainer(again: Rerun) -> Verdict:
     """Run a claim about an explainer again from its entry.
 
     Raises:
@@ -144,10 +138,11 @@ def rerun_explainer(
     """
     with tabular():
         from truescope.tabular.posthoc import explainers_named, white_box
+    arguments = again.arguments
     settings = {name: arguments[name] for name in ("model", "share", "n_tables", "seed")}
     box, (explainer,) = white_box(arguments["box"]), explainers_named([arguments["explainer"]], [])
-    found = {(box.name, explainer.name): claim}
-    return _audit_all([box], [explainer], found, settings, watcher or Watcher())[1][0]
+    found = {(box.name, explainer.name): again.claim}
+    return _audit_all([box], [explainer], found, settings, again.watcher)[1][0]
 
 
 def _audit_all(
