@@ -9,23 +9,20 @@ import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
-from torch_geometric.nn import GATConv, GCNConv, SimpleConv
+from torch_geometric.nn import GATConv, GCNConv
 
 from truescope.core.errors import ModelError, UsageError
 from truescope.gnn.explainers import (
     FunctionalReLUWarning,
-    Rule,
+    arc_integrated_gradients,
+    arc_saliency,
     attention,
     deconvolution,
-    degree_scores,
     explainer,
     gnn_lrp,
-    grad_cam,
-    guided_backpropagation,
     input_x_gradient,
     integrated_gradients,
     lrp,
-    occlusion,
     saliency,
     shapley,
 )
@@ -34,84 +31,6 @@ from truescope.gnn.networks import Chain, NoChain, Subject
 from .graph_models import TwoLayers, gcn, gin, ring_graph, sage
 
 MAKERS = [gcn, sage, gin]
-
-
-class ByHand(nn.Module):
-    """f_0 = 2 · relu(x_00 − x_01) + 3 · relu(x_10) with the arc 1 → 0 and weights that can be read off."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.first, self.last = nn.Linear(2, 2, bias=False), nn.Linear(2, 1, bias=False)
-        with torch.no_grad():
-            self.first.weight.copy_(torch.tensor([[1.0, -1.0], [1.0, 0.0]]))
-            self.last.weight.copy_(torch.tensor([[2.0, -3.0]]))
-
-    def forward(self, x: Tensor, edge_index: Tensor) -> Tensor:
-        return self.last(torch.relu(self.first(x)))
-
-
-BY_HAND = torch.tensor([[3.0, 1.0], [1.0, 2.0]])
-ARC = torch.tensor([[1], [0]])
-
-
-def by_hand() -> Subject:
-    return Subject(ByHand(), BY_HAND, ARC)
-
-
-def test_gradients_by_hand() -> None:
-    # Node 0: hidden (2, 3), both on; f = 2·2 − 3·3 = −5; gradient 2·(1, −1) − 3·(1, 0) = (−1, −2).
-    s = by_hand()
-    assert saliency(s, [0]).features[0].tolist() == [1.0, 2.0]
-    assert input_x_gradient(s, [0], full=True).full[0, 0].tolist() == [-3.0, -2.0]
-    # Node 1: hidden (−1, 1): the first unit is off; f = −3; gradient (−3, 0).
-    assert saliency(s, [1]).features[0].tolist() == [3.0, 0.0]
-    # Without biases the gates hold along the path from zero: integrated gradients are input × gradient.
-    np.testing.assert_allclose(integrated_gradients(s, [0], full=True).full[0, 0], [-3.0, -2.0], rtol=1e-6)
-
-
-def test_rectified_gradients_by_hand() -> None:
-    # The gradients at the hidden units are (2, −3). Deconvolution keeps 2 alone: 2 · (1, −1).
-    s = by_hand()
-    assert deconvolution(s, [0], full=True).full[0, 0].tolist() == [2.0, -2.0]
-    assert deconvolution(s, [1], full=True).full[0, 1].tolist() == [2.0, -2.0]  # although the unit is off
-    assert guided_backpropagation(s, [0], full=True).full[0, 0].tolist() == [2.0, -2.0]
-    assert guided_backpropagation(s, [1], full=True).full[0, 1].tolist() == [0.0, 0.0]
-
-
-def test_relevance_by_hand() -> None:
-    # ε: relevances of the hidden units of node 0 are 4 and −9; the first splits 3 : −1 of 2, the second goes to x_00.
-    s = by_hand()
-    np.testing.assert_allclose(lrp(s, [0], full=True).full[0, 0], [4 * 3 / 2 - 9, 4 * -1 / 2], rtol=1e-6)
-    # z⁺: only the first hidden unit has a positive weight, so it gets all of −5; there only x_00 counts.
-    np.testing.assert_allclose(lrp(s, [0], rule="z_plus", full=True).full[0, 0], [-5.0, 0.0], rtol=1e-6)
-    # γ = 1 doubles positive weights: 2·2·2 and −3·3 of −1: −5 · (8, −9) / −1; then (2·3, −1) of 5 for the first unit.
-    hidden = np.array([-5 * 8 / -1, -5 * -9 / -1])
-    expected = [hidden[0] * 6 / 5 + hidden[1], hidden[0] * -1 / 5]
-    np.testing.assert_allclose(lrp(s, [0], rule=Rule("gamma", gamma=1.0), full=True).full[0, 0], expected, rtol=1e-5)
-
-
-def test_walks_by_hand() -> None:
-    # x = (1, 2, 4) on 0 → 1 → 2, sums over in-neighbours twice: one walk of two arcs, 0 → 1 → 2, that carries x_0.
-    class Twice(nn.Module):
-        def __init__(self) -> None:
-            super().__init__()
-            self.layer = SimpleConv(aggr="sum")
-
-        def forward(self, x: Tensor, edge_index: Tensor) -> Tensor:
-            return self.layer(self.layer(x, edge_index), edge_index)
-
-        def chain(self, x: Tensor, edge_index: Tensor) -> Chain:
-            from truescope.gnn.networks import Convolution, Term
-            from truescope.gnn.networks.unroll import adjacency
-
-            step = Convolution("sum", (Term(adjacency(edge_index, None, len(x), "source_to_target"), None),))
-            return Chain((step, step))
-
-    s = Subject(Twice(), torch.tensor([[1.0], [2.0], [4.0]]), torch.tensor([[0, 1], [1, 2]]))
-    walks = gnn_lrp(s, 2, rule="epsilon")
-    assert walks.top() == [((0, 1, 2), pytest.approx(1.0))]
-    # The layer that is used twice is two steps: relevance goes all the way.
-    assert lrp(s, [2], full=True).full[0].ravel().tolist() == pytest.approx([1.0, 0.0, 0.0])
 
 
 @pytest.mark.parametrize("make", MAKERS)
@@ -152,28 +71,6 @@ def test_integrated_gradients_are_complete_and_captums() -> None:
     np.testing.assert_allclose(integrated_gradients(s, [5], full=True).full[0], theirs, atol=1e-5)
 
 
-def test_grad_cam_by_hand() -> None:
-    x, edge_index = ring_graph()
-    model = gcn()
-    s = Subject(model, x, edge_index)
-    H = model.first(x, edge_index).detach().requires_grad_()
-    out = model.second(torch.relu(H), edge_index)[2]
-    (g,) = torch.autograd.grad(out[out.argmax()], H)
-    expected = torch.relu(H @ g.mean(0)).detach().numpy()
-    np.testing.assert_allclose(grad_cam(s, [2]).by_node[0], expected, rtol=1e-4, atol=1e-7)
-    with pytest.raises(ModelError, match="second"):
-        grad_cam(s, layer="secnd")
-
-
-def test_occlusion_and_shapley_by_hand() -> None:
-    # f_0 = 2 relu(x_0 − x_1) − 3 relu(x_0) at (3, 1): −5; without x_0: 0; without x_1: −3.
-    s = by_hand()
-    assert occlusion(s, [0]).facts["signed"][0].tolist() == [-5.0, -2.0]
-    # Orders: x_0 first gains −3 then x_1 −2; x_1 first gains 0 then x_0 −5. Means: −4 and −1.
-    found = shapley(s, [0], n_orders=2)
-    np.testing.assert_allclose(found.facts["signed"][0], [-4.0, -1.0], rtol=1e-6)
-
-
 def test_shapley_adds_up_for_every_node() -> None:
     x, edge_index = ring_graph()
     model = gin()
@@ -207,9 +104,7 @@ def test_a_functional_relu_behind_unknown_steps_is_warned_of() -> None:
     np.testing.assert_allclose(found.features, saliency(s, [1]).features, atol=1e-6)
 
 
-def test_degrees_by_hand_and_unknown_names() -> None:
-    found = degree_scores(by_hand(), [0])
-    assert found.by_node[0].tolist() == [1.0, 1.0] and found.features[0].tolist() == [1.0, 1.0]
+def test_a_misspelt_name_is_answered_with_the_nearest() -> None:
     with pytest.raises(UsageError, match="saliency"):
         explainer("salency")
 
@@ -254,3 +149,38 @@ def test_normalised_layers_are_read() -> None:
     s = Subject(model.eval(), x, edge_index)
     assert isinstance(s.unrolled, Chain)
     np.testing.assert_allclose(saliency(s).features, saliency(s, generic=True).features, atol=1e-5)
+
+
+@pytest.mark.parametrize("make", MAKERS)
+@pytest.mark.parametrize("with_features", [False, True])
+def test_arcs_get_the_same_through_trees_and_through_messages(make, with_features) -> None:
+    x, edge_index = ring_graph()
+    s = Subject(make(), x, edge_index)
+    assert isinstance(s.unrolled, Chain)
+    a, b = (arc_integrated_gradients(s, with_features=with_features, n_steps=7, generic=g) for g in (False, True))
+    np.testing.assert_allclose(a.facts["signed"], b.facts["signed"], atol=2e-6)
+    np.testing.assert_allclose(arc_saliency(s).arcs, arc_saliency(s, generic=True).arcs, atol=2e-6)
+
+
+def test_arc_integrated_gradients_are_complete() -> None:
+    x, edge_index = ring_graph()
+    s = Subject(gin(), x, edge_index)
+    found = arc_integrated_gradients(s, n_steps=300).facts["signed"].sum(1)
+    with s.running() as run, torch.no_grad():
+        gain = (run(x) - run(x, torch.zeros(s.n_arcs))).numpy()
+    np.testing.assert_allclose(found, gain[np.arange(12), s.classes(np.arange(12))], atol=5e-3)
+
+
+def test_attention_stands_at_its_arcs_whatever_the_loops() -> None:
+    # GATConv drops the graph's loops and puts one at each node, last; every node's coefficients sum to 1 with it.
+    x, edge_index = ring_graph()
+    torch.manual_seed(0)
+    model = GATConv(5, 3)
+    loops = torch.tensor([[0, 4], [0, 4]])
+    mixed = torch.cat([edge_index[:, :5], loops, edge_index[:, 5:]], 1)
+    with_loops, without = attention(Subject(model, x, mixed)).arcs, attention(Subject(model, x, edge_index)).arcs
+    np.testing.assert_allclose(np.delete(with_loops, [5, 6], 1), without, rtol=1e-6)
+    into = mixed[1].numpy() == 4
+    assert with_loops[4][into].sum() == pytest.approx(1.0, abs=1e-6)
+    # A node far from the first one that is asked for has its coefficients too.
+    assert (without[6][edge_index[1].numpy() == 6] > 0).all()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from torch_geometric.utils import k_hop_subgraph
 
 from truescope.core.errors import GraphError, UsageError
 from truescope.gnn.explainers import gnn_explainer
@@ -85,3 +86,29 @@ def test_what_it_refuses() -> None:
     doubled = torch.cat([edge_index, edge_index[:, :1]], dim=1)
     with pytest.raises(GraphError, match="parallel"):
         gnn_explainer(Subject(gcn(), x, doubled), [0], epochs=1)
+
+
+@pytest.mark.parametrize(("n_nodes", "mean_degree"), [(30, 4), (60, 10)])
+def test_published_masks_of_idle_arcs_are_what_their_regulariser_leaves(n_nodes: int, mean_degree: int) -> None:
+    # On Neighborhood an arc that is not important carries nothing: it is followed here by its regulariser alone. In the
+    # small subgraph some masks grow (those that start above 0.005 times its arcs), in the large one all shrink.
+    setting = Setting(n_nodes=n_nodes, mean_degree=mean_degree, n_features=6)
+    instance, model = white_box("neighborhood", setting, 2)
+    subject, epochs = Subject(model, instance.x, instance.edge_index), 120
+    found = gnn_explainer(subject, [instance.nodes[0]], epochs=epochs, version="published", seed=5)
+    node = int(instance.nodes[0])
+    kept, _, _, inside = k_hop_subgraph(node, 2, subject.edge_index, num_nodes=n_nodes)
+    generator = torch.Generator().manual_seed(5)
+    torch.randn(1, 6, generator=generator)  # the feature mask is drawn first
+    mask = (torch.randn(int(inside.sum()), generator=generator) * (2.0 / len(kept)) ** 0.5).double().requires_grad_()
+    optimiser = torch.optim.Adam([mask], lr=0.01)
+    for _ in range(epochs):
+        optimiser.zero_grad()
+        m = mask.sigmoid()
+        (0.005 * m.sum() + (-m * m.log() - (1 - m) * (1 - m).log()).mean()).backward()
+        optimiser.step()
+    alone = np.zeros(subject.n_arcs)
+    alone[inside.numpy()] = mask.detach().sigmoid().numpy()
+    idle = ~(instance.important & (subject.edge_index[1] == node)).numpy()
+    assert (alone[idle] > 0.5).any() == (n_nodes == 30)
+    np.testing.assert_allclose(found.arcs[0][idle], alone[idle], atol=1e-5)

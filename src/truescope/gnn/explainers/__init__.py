@@ -1,10 +1,12 @@
 """Explainers of graph networks; one call explains all nodes, and the model is left as it was.
 
 Read `attributions` first (what an explainer gives); then the explainers: `gradients`, `rectifiers`, `relevance`,
-`graphlime`, `gnn_explainer`, `walks`, `gradcam`, `perturbation`, `pyg_algorithms`, `baselines`; `registry` has all by
-name. What they explain, a model on a graph and its steps, is the room `networks`.
+`walks`, `arcs`, `attention`, `gradcam`, `perturbation`, `subgraphx`, `graphlime`, `gnn_explainer`, `pyg_algorithms`,
+`baselines`; `registry` has all by name. What they explain, a model on a graph and its steps, is the room `networks`.
 """
 
+from truescope.gnn.explainers.arcs import arc_integrated_gradients, arc_saliency
+from truescope.gnn.explainers.attention import attention
 from truescope.gnn.explainers.attributions import Attributions, from_pyg
 from truescope.gnn.explainers.baselines import degree_scores, oracle_scores, random_scores
 from truescope.gnn.explainers.gnn_explainer import VERSIONS, gnn_explainer
@@ -12,11 +14,12 @@ from truescope.gnn.explainers.gradcam import grad_cam
 from truescope.gnn.explainers.gradients import input_x_gradient, integrated_gradients, saliency
 from truescope.gnn.explainers.graphlime import graphlime
 from truescope.gnn.explainers.perturbation import occlusion, shapley
-from truescope.gnn.explainers.pyg_algorithms import attention, graphmask, pg_explainer, pgm_explainer
+from truescope.gnn.explainers.pyg_algorithms import graphmask, pg_explainer, pgm_explainer
 from truescope.gnn.explainers.rectifiers import FunctionalReLUWarning, deconvolution, guided_backpropagation
 from truescope.gnn.explainers.registry import EXPLAINERS, Explainer, explainer
 from truescope.gnn.explainers.relevance import RULES, Rule, lrp, published_lrp
-from truescope.gnn.explainers.walks import Walks, gnn_lrp
+from truescope.gnn.explainers.subgraphx import subgraphx
+from truescope.gnn.explainers.walks import Walks, gnn_lrp, walk_relevance
 
 __all__ = [
     "EXPLAINERS",
@@ -27,6 +30,8 @@ __all__ = [
     "FunctionalReLUWarning",
     "Rule",
     "Walks",
+    "arc_integrated_gradients",
+    "arc_saliency",
     "attention",
     "deconvolution",
     "degree_scores",
@@ -49,4 +54,6 @@ __all__ = [
     "random_scores",
     "saliency",
     "shapley",
+    "subgraphx",
+    "walk_relevance",
 ]

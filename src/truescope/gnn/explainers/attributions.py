@@ -98,7 +98,7 @@ def from_pyg(explanations: Sequence[Any], explainer: str = "pyg") -> Attribution
     classes = np.array([_first_class(e) for e in explanations])
     parts: dict[str, Any] = {}
     if explanations[0].get("node_mask") is not None:
-        mask = np.stack([e.get("node_mask").detach().numpy() for e in explanations])
+        mask = np.stack([_numbers(e.get("node_mask")) for e in explanations])
         if mask.shape[1] > 1 and mask.shape[2] > 1:
             parts["full"] = mask
         if mask.shape[2] > 1:
@@ -106,7 +106,7 @@ def from_pyg(explanations: Sequence[Any], explainer: str = "pyg") -> Attribution
         if mask.shape[1] > 1:
             parts["by_node"] = np.abs(mask).sum(2)
     if explanations[0].get("edge_mask") is not None:
-        parts["arcs"] = np.stack([e.get("edge_mask").detach().numpy() for e in explanations])
+        parts["arcs"] = np.stack([_numbers(e.get("edge_mask")) for e in explanations])
     return Attributions(explainer, nodes, classes, **parts)
 
 
@@ -128,6 +128,11 @@ def chosen_nodes(nodes: Any, n_nodes: int) -> Int[np.ndarray, " n_targets"]:
             fix="give node numbers, a mask over all nodes, or nothing for all of them",
         )
     return chosen.astype(np.int64)
+
+
+def _numbers(mask: Tensor) -> np.ndarray:
+    """The mask in floating point: some of PyG's are of zeros and ones as integers."""
+    return (mask.detach() if mask.is_floating_point() else mask.float()).numpy()
 
 
 def _first_class(explanation: Any) -> int:

@@ -5,7 +5,8 @@
 
 with one feature mask m_F a target. The losses of different targets share nothing and Adam works entry by entry, so that
 summing them gives each target exactly what it would get alone. Arcs that cannot reach a target only feel their
-regulariser; they are left out, but counted where the original averages over them. Ying et al. (2019), arXiv:1903.03894.
+regulariser: their masks depend on nothing but their start, and are read off a curve (`_Masks.arc_scores`).
+Ying et al. (2019), arXiv:1903.03894.
 
 Two versions. ``published``: PyTorch Geometric of June 2022, which the published benchmark ran: arcs are averaged over
 the two-hop subgraph, and every feature is masked. ``current``: PyTorch Geometric 2.3 and later, which regularises and
@@ -31,6 +32,8 @@ from truescope.gnn.networks.trees import Trees
 Version = Literal["published", "current"]
 VERSIONS: tuple[str, ...] = get_args(Version)
 """Which GNNExplainer: as the benchmark ran it, or as PyTorch Geometric has it now."""
+N_FOLLOWED = 33
+"""How many starts of a target are followed for the arcs that only feel their regulariser."""
 _ARCS_KEPT = 20_000_000
 
 
@@ -106,6 +109,7 @@ class _Masks:
         self.features = start_features.to(subject.x.dtype).requires_grad_()
         self.arcs = start_arcs[trees.entry_target, trees.entry_arc].to(subject.x.dtype).requires_grad_()
         self.n_arcs = n_arcs.to(subject.x.dtype)
+        self.start_arcs, self.n_inside, self.epochs, self.lr = start_arcs, self.n_arcs, 0, 0.0
         self.used_features = torch.ones_like(self.features, dtype=torch.bool)
         self.used_arcs = torch.ones_like(self.arcs, dtype=torch.bool)
 
@@ -114,7 +118,7 @@ class _Masks:
     ) -> tuple[Tensor, Tensor, Tensor]:
         """Where the masks start: drawn for each node in turn, features first, then the arcs of its subgraph."""
         features = torch.empty(len(nodes), subject.n_features)
-        arcs = torch.zeros(len(nodes), subject.n_arcs)
+        arcs = torch.full((len(nodes), subject.n_arcs), torch.nan)  # NaN: outside the target's subgraph
         counts = torch.zeros(len(nodes))
         for place, node in enumerate(nodes):
             if self.version == "published":
@@ -130,6 +134,7 @@ class _Masks:
 
     def optimise(self, epochs: int, lr: float, output: str, classes: Int[Tensor, " n_targets"]) -> None:
         """Run Adam; in the current version the first gradient decides which entries count at all."""
+        self.epochs, self.lr = epochs, lr
         optimiser = torch.optim.Adam([self.features, self.arcs], lr=lr, fused=True)
         for epoch in range(epochs):
             out = self.trees.outputs(self.features.sigmoid(), self.arcs.sigmoid())
@@ -164,10 +169,39 @@ class _Masks:
         return (self.features.detach().sigmoid() * self.used_features).numpy()
 
     def arc_scores(self, n_arcs: int) -> Float[np.ndarray, "n_targets n_arcs"]:
-        """σ(m_E), zero for arcs that cannot reach the target."""
+        """σ(m_E); arcs that cannot reach the target get 0, in the published version what their regulariser leaves."""
         scores = torch.zeros(self.trees.n_targets, n_arcs, dtype=self.arcs.dtype)
+        if self.version == "published":
+            scores = torch.from_numpy(self._only_regularised()).to(self.arcs.dtype)
         scores[self.trees.entry_target, self.trees.entry_arc] = self.arcs.detach().sigmoid() * self.used_arcs
         return scores.numpy()
+
+    def _only_regularised(self) -> Float[np.ndarray, "n_targets n_arcs"]:
+        """What every arc of a target's subgraph would end with if it only felt its regulariser.
+
+        A start below 0.005 n, for n arcs, falls and one above it rises. Where all starts of a target are on one side the
+        end is a smooth function of the start, so that a few are followed through the optimisation and the others are
+        interpolated between them; else (in small subgraphs) all are followed.
+        """
+        starts = self.start_arcs.double().numpy()
+        followed, counts = [], self.n_inside.double().numpy()
+        for mine, n in zip(starts, counts, strict=True):
+            known = np.unique(mine[~np.isnan(mine)])
+            apart = len(known) > N_FOLLOWED and not known[0] < 0.005 * n < known[-1]
+            followed.append(np.linspace(known[0], known[-1], N_FOLLOWED) if apart else known)
+        mask = torch.from_numpy(np.concatenate(followed)).requires_grad_()
+        per_arc = torch.from_numpy(np.repeat(counts, [len(points) for points in followed])).clamp(min=1)
+        optimiser = torch.optim.Adam([mask], lr=self.lr, fused=True)
+        for _ in range(self.epochs):
+            with torch.no_grad():
+                mask.grad = _slope(mask) * (0.005 - mask / per_arc)
+            optimiser.step()
+        ends = np.split(mask.detach().sigmoid().numpy(), np.cumsum([len(points) for points in followed])[:-1])
+        found = [
+            np.nan_to_num(np.interp(mine, points, end)) if len(points) else np.zeros_like(mine)
+            for mine, points, end in zip(starts, followed, ends, strict=True)
+        ]
+        return np.stack(found)
 
 
 def _slope(mask: Tensor) -> Tensor:

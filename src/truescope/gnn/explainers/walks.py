@@ -11,11 +11,14 @@ what the biases take. Schnake et al. (2021), arXiv:2006.03589.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float, Int
+from torch import Tensor
 
 from truescope.core.errors import UsageError
+from truescope.gnn.explainers.attributions import Attributions, chosen_nodes
 from truescope.gnn.explainers.relevance import Pass, Rule
 from truescope.gnn.networks.chain import Convolution
 from truescope.gnn.networks.subject import Subject
@@ -41,6 +44,16 @@ class Walks:
         """The relevance of each node as the start of walks: what LRP gives it."""
         return np.bincount(self.nodes[:, 0], self.relevance, minlength=n_nodes)
 
+    def by_arc(self, edge_index: Int[Tensor, "2 n_arcs"], n_nodes: int) -> Float[np.ndarray, " n_arcs"]:
+        """The relevance of the walks along each arc, a walk that takes it twice counted once."""
+        arcs = edge_index[0].numpy().astype(np.int64) * n_nodes + edge_index[1].numpy()
+        taken = self.nodes[:, :-1] * n_nodes + self.nodes[:, 1:]
+        walk, step = np.nonzero(np.isin(taken, arcs))
+        once = np.unique(np.stack([walk, taken[walk, step]], 1), axis=0)
+        keys, place = np.unique(arcs, return_inverse=True)
+        sums = np.bincount(np.searchsorted(keys, once[:, 1]), self.relevance[once[:, 0]], minlength=len(keys))
+        return sums[place] if len(keys) else np.zeros(0)
+
 
 def gnn_lrp(subject: Subject, node: int, *, rule: Rule | str = "gamma", max_walks: int = MAX_WALKS) -> Walks:
     """The relevance of every walk into ``node``, for its logit of the class it is given.
@@ -63,6 +76,24 @@ def gnn_lrp(subject: Subject, node: int, *, rule: Rule | str = "gamma", max_walk
         if isinstance(step, Convolution):
             places, relevance = _back(Pass.of(step, a, rule), places, relevance, max_walks)
     return Walks(node, places, relevance.sum(1))
+
+
+def walk_relevance(
+    subject: Subject, nodes: Any = None, *, rule: Rule | str = "gamma", max_walks: int = MAX_WALKS
+) -> Attributions:
+    """The size of the relevance of the walks from each node, and of those along each arc; `gnn_lrp` has the walks.
+
+    Raises:
+        UsageError: more walks than ``max_walks``.
+        ModelError: the model has no chain, or the rule does not fit its weights.
+    """
+    chosen = chosen_nodes(nodes, subject.n_nodes)
+    by_node, arcs = np.zeros((len(chosen), subject.n_nodes)), np.zeros((len(chosen), subject.n_arcs))
+    for place, node in enumerate(chosen):
+        walks = gnn_lrp(subject, int(node), rule=rule, max_walks=max_walks)
+        by_node[place] = np.abs(walks.by_start(subject.n_nodes))
+        arcs[place] = np.abs(walks.by_arc(subject.edge_index, subject.n_nodes))
+    return Attributions("gnn_lrp", chosen, subject.classes(chosen), by_node=by_node, arcs=arcs)
 
 
 def _back(
