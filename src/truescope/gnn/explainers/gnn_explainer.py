@@ -179,9 +179,9 @@ class _Masks:
     def _only_regularised(self) -> Float[np.ndarray, "n_targets n_arcs"]:
         """What every arc of a target's subgraph would end with if it only felt its regulariser.
 
-        A start below 0.005 n, for n arcs, falls and one above it rises. Where all starts of a target are on one side the
-        end is a smooth function of the start, so that a few are followed through the optimisation and the others are
-        interpolated between them; else (in small subgraphs) all are followed.
+        A start below 0.005 n, for n arcs, falls and one above it rises. Where all starts of a target are on one side
+        the end is a smooth function of the start, so that a few are followed through the optimisation and the others
+        are interpolated between them; else (in small subgraphs) all are followed.
         """
         starts = self.start_arcs.double().numpy()
         followed, counts = [], self.n_inside.double().numpy()
