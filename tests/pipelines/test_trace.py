@@ -7,9 +7,12 @@ from importlib import import_module
 from pathlib import Path
 
 import pytest
+import torch
 
 from truescope.cli.main import main
 from truescope.core.errors import DictionaryError, PromptError, UsageError
+from truescope.core.sites import Site
+from truescope.dictionaries import Dictionary, Group
 from truescope.models import Model
 from truescope.pipelines import describe_sites, find_page, list_runs, trace
 from truescope.store import Store
@@ -36,6 +39,36 @@ def test_examples_come_from_the_text_that_is_given(stories260k: Path, tmp_path: 
     units = json.loads((report.folder / "units.json").read_text())
     seen = {token.strip() for unit in units.values() for example in unit["examples"] for token in example["tokens"]}
     assert {"Lily", "Tim"} <= seen and "named" not in seen
+
+
+def _autoencoder(model: Model, site: Site, folder: Path) -> str:
+    """Every direction of a site, both ways: an autoencoder that misses nothing."""
+    both = torch.cat([torch.eye(model.d_model), -torch.eye(model.d_model)])
+    zero = torch.zeros(len(both))
+    group = Group(site, (site,), both, zero, both, threshold=zero)
+    made = Dictionary("axes", "sae", "jumprelu", (group,), {site: torch.zeros(model.d_model)}, model_hash=model.hash)
+    return str(made.save(folder))
+
+
+def test_autoencoders_are_units_too(stories260k: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    model = Model.from_pretrained(stories260k)
+    folders = [_autoencoder(model, Site("resid_post", layer), tmp_path / str(layer)) for layer in (0, 3)]
+    call = ["trace", "Once upon a time", "--model", str(stories260k), "--json"]
+    assert main([*call, "--dictionary", folders[0], "--dictionary", folders[1]]) == 0
+    summary = json.loads(capsys.readouterr().out)
+    assert summary["graph"]["closure_gap"] <= 1e-5 and summary["graph"]["replacement"][1] == pytest.approx(
+        1.0, abs=1e-4
+    )
+    view = json.loads((Store.open().find(summary["run"]["id"]).folder / "view.json").read_text())
+    assert view["dictionary"] == "axes of resid_post.0, resid_post.3" and "MLP gates" in view["graph"]["frozen"]
+    assert {node["layer"] for node in view["graph"]["nodes"] if node["kind"] == "unit"} == {0, 3}
+    # The stream of layer 0 reaches the answer through layer 3 alone.
+    logits = {i for i, node in enumerate(view["graph"]["nodes"]) if node["kind"] == "logit"}
+    into = {edge["source"] for edge in view["graph"]["edges"] if edge["target"] in logits}
+    assert all(view["graph"]["nodes"][i]["layer"] >= 3 for i in into)
+    assert main([*call, "--dictionary", folders[0], "--dictionary", folders[0]]) == 2
+    assert main([*call, "--dictionary", folders[0], "--dictionary", "neurons"]) == 2
+    assert "is no autoencoder" in capsys.readouterr().err
 
 
 def test_the_same_inputs_are_loaded_and_not_computed_again() -> None:

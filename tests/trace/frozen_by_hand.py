@@ -34,9 +34,14 @@ class Quantities:
 
 
 class FrozenByHand:
-    """Records a prompt's patterns, norm denominators, MLP outputs and gates, then runs the model with them held."""
+    """Records a prompt's patterns, norm denominators, MLP outputs and gates, then runs the model with them held.
 
-    def __init__(self, model: Model, tokens: torch.Tensor) -> None:
+    With ``cuts`` (mlp_out or resid_post by layer) these sites are held in the place of the MLPs' outputs, the ratio of
+    each neuron to its up-projection instead, and ``h`` has what reaches the sites from below: [pos, d_model] a layer.
+    """
+
+    def __init__(self, model: Model, tokens: torch.Tensor, cuts: dict[int, str] | None = None) -> None:
+        self.cuts = cuts
         model.use_eager("a test freezes its patterns")
         self.model, self.tokens = model, tokens
         self._held: dict[Any, torch.Tensor] = {}
@@ -91,21 +96,57 @@ class FrozenByHand:
                 on(norm, hook)
             for layer in range(self.model.n_layers):
                 mlp, key = parts.mlp(layer), ("pattern", layer)
+                if self.cuts is not None:
+                    self._hook_cut(stack, layer, replay, mlp_in, nudge)
+                    steps[parts.attention(layer)] = self._step(key, replay)
+                    continue
                 on(mlp, hook)
                 on(mlp, lambda module, args, output, layer=layer: mlp_in.update({layer: args[0][0]}))
                 if nudge is not None and nudge.layer == layer:
                     on(mlp, lambda module, args, output: _nudged(output, nudge))
-                steps[parts.attention(layer)] = (
-                    AttentionStep(edit=lambda pattern, key=key: self._held[key])
-                    if replay
-                    else AttentionStep(read=lambda pattern, key=key: self._held.update({key: pattern}))
-                )
+                steps[parts.attention(layer)] = self._step(key, replay)
             if nudge is not None and nudge.layer == -1:
                 on(parts.embed, lambda module, args, output: _nudged(output, nudge))
             on(parts.unembed, lambda module, args, output: raw.append(output[0, -1]))
             with attention_steps(steps):
                 self.model.hf(**self.model.inputs(self.tokens))
-        return Quantities(self._h(mlp_in, replay), raw[0].double() - raw[0].double().mean())
+        h = self._h(mlp_in, replay) if self.cuts is None else [mlp_in[layer].double() for layer in self.cuts]
+        return Quantities(h, raw[0].double() - raw[0].double().mean())
+
+    def _step(self, key: Any, replay: bool) -> AttentionStep:
+        if replay:
+            return AttentionStep(edit=lambda pattern: self._held[key])
+        return AttentionStep(read=lambda pattern: self._held.update({key: pattern}))
+
+    def _hook_cut(
+        self, stack: ExitStack, layer: int, replay: bool, reached: dict[int, torch.Tensor], nudge: Nudge | None
+    ) -> None:
+        """Hold a layer's gates, and its site if it has one; ``reached`` gets what came to the site."""
+        parts = self.model.parts
+        up: list[torch.Tensor] = []
+
+        def gates(module: nn.Module, args: Any) -> tuple[torch.Tensor]:
+            if not replay:
+                self._held["gate", layer] = args[0] / up[0]
+            return (self._held["gate", layer] * up[0],)
+
+        def site(module: nn.Module, args: Any, output: Any) -> Any:
+            x = output[0] if isinstance(output, tuple) else output
+            reached[layer] = x[0]
+            if not replay:
+                self._held["site", layer] = x
+                return output
+            held = self._held["site", layer]
+            if nudge is not None and nudge.layer == layer:
+                held = _nudged(held, nudge)
+            return (held, *output[1:]) if isinstance(output, tuple) else held
+
+        stack.callback(parts.up(layer).register_forward_hook(lambda module, args, out: up.append(out)).remove)
+        stack.callback(parts.down(layer).register_forward_pre_hook(gates).remove)
+        if layer in (self.cuts or {}):
+            after_mlp = parts.mlp_out_norm(layer) or parts.mlp(layer)
+            place = after_mlp if (self.cuts or {})[layer] == "mlp_out" else parts.block(layer)
+            stack.callback(place.register_forward_hook(site).remove)
 
     def _h(self, mlp_in: dict[int, torch.Tensor], replay: bool) -> list[torch.Tensor]:
         found = []

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 import torch
 
+from truescope.core.sites import Site
 from truescope.models import Model
 from truescope.models.frozen import Skip
 from truescope.trace.neurons import LocalNeurons
@@ -21,6 +22,7 @@ class StrangeReplacement:
     """
 
     name = "strange"
+    cuts: Mapping[int, Site] = {}
 
     def __init__(self, model: Model, after_norm: bool = False) -> None:
         self.after_norm = after_norm
@@ -41,6 +43,9 @@ class LocalStrange:
 
     def __init__(self, whole: StrangeReplacement, record: Record) -> None:
         self._whole, self._record, self._neurons = whole, record, LocalNeurons(record)
+
+    def reads(self, layer: int) -> Site:
+        return self._neurons.reads(layer)
 
     def units(self, layer: int) -> Units:
         every = self._neurons.units(layer)

@@ -62,7 +62,7 @@ def test_hooks_are_gone_and_the_model_is_as_it_was() -> None:
 def test_constants_are_leaves_of_their_own() -> None:
     names = {leaf.name for leaf in freeze(small_model("gpt2"), small_tokens(1)[0]).leaves}
     assert names == {
-        "token", "pos_embed", "pre_attn_norm_bias", "attn_value_bias", "attn_out_bias", "pre_mlp_norm_bias", "mlp_out",
+        "token", "pos_embed", "pre_attn_norm_bias", "attn_value_bias", "attn_out_bias", "pre_mlp_norm_bias", "replaced",
         "final_norm_bias",
     }  # fmt: skip
 

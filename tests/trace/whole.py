@@ -44,9 +44,9 @@ def whole(
     """Explore a prompt and lay its rows out densely."""
     model.use_eager("its attention patterns are frozen")
     replaced = replacement or NeuronReplacement(model)
-    run = record(model, tokens)
+    run = record(model, tokens, replaced.cuts.values())
     targets = choose_targets(run, None, 0.95, 10)
-    frozen = freeze(model, tokens, skips=replaced.skips(), after_norm=replaced.after_norm)
+    frozen = freeze(model, tokens, skips=replaced.skips(), after_norm=replaced.after_norm, cuts=replaced.cuts)
     with torch.no_grad():
         sources = Sources(run, frozen, replaced.local(run))
         explorer = Explorer(sources, frozen, targets, run.n_pos, batch)

@@ -38,7 +38,7 @@ def trace(
     *,
     model: str = "addition",
     revision: str | None = None,
-    dictionary: str = "neurons",
+    dictionary: Annotated[list[str] | None, Words] = None,
     target: Annotated[list[str] | None, Words] = None,
     pruning: Pruning = Pruning(),
     text: Path | None = None,
@@ -56,9 +56,9 @@ def trace(
     revision
         The hub revision to load.
     dictionary
-        The units of the graph: "neurons" (the model's own MLP neurons; the error is zero), or the folder of a
-        transcoder or cross-layer transcoder made by `truescope train`; "transcoder" and "clt" are the built-in ones of
-        the model "addition".
+        The units of the graph: "neurons" (the model's own MLP neurons, the default; the error is zero), or the folder
+        of a transcoder, cross-layer transcoder or autoencoder made by `truescope train`; given more than once:
+        autoencoders of different layers. "transcoder" and "clt" are the built-in ones of the model "addition".
     target
         Tokens to explain (may be given more than once); default: the likeliest ones.
     text
@@ -75,7 +75,7 @@ def trace(
             prompt,
             model,
             revision=revision,
-            dictionary=dictionary,
+            dictionary=dictionary or "neurons",
             targets=target or None,
             **asdict(pruning),
             text=text,

@@ -1,8 +1,8 @@
 """Any Hugging Face causal language model, run with plain PyTorch hooks.
 
-Read in this order: `families` (where the sites lie), `parts` (a model's modules by those names), `edits` and `passes`
+Read in this order: `families` (where sites lie), `parts` and `places` (modules by those names), `edits` and `passes`
 (one forward pass that reads and edits), `attention` (patterns), `model`, `tail` (the last position again and again),
-`folders`, `load` and `weights` (from files), `text` (tokens).
+`folders`, `load` and `weights` (from files), `text` (tokens), `frozen` (the frozen forward of graphs).
 """
 
 from truescope.models.attention import AttentionStep, attention_steps

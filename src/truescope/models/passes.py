@@ -9,11 +9,10 @@ Hugging Face's blocks save the residual before the norm that follows it:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any
 
 import torch
 from torch import nn
@@ -25,6 +24,7 @@ from truescope.core.sites import Site
 from truescope.models.attention import AttentionStep, attention_steps
 from truescope.models.edits import Edit, bind
 from truescope.models.parts import Parts, order
+from truescope.models.places import Operation, on_input, on_output, on_site, output_of
 
 
 @dataclass
@@ -58,9 +58,6 @@ class CodeEdit:
         """``x`` at ``site`` with this edit's delta, if there is one."""
         delta = self.pending.pop(site, None)
         return x if delta is None else x + delta.to(x.device)
-
-
-Operation = Callable[[torch.Tensor], torch.Tensor]
 
 
 class Pass:
@@ -199,31 +196,20 @@ class Pass:
             yield self
 
     def _hook(self, stack: ExitStack, site: Site) -> None:
-        parts, layer = self.parts, int(site.layer or 0)
-        inputs = {"resid_pre": parts.block, "attn_z": parts.o_proj, "mlp_in": parts.mlp, "mlp_neurons": parts.down}
-        if site.kind in inputs:
-            _on_input(stack, inputs[site.kind](layer), partial(self.visit, site))
-        elif site.kind == "pos_embed":
+        change = partial(self.visit, site)
+        if site.kind == "pos_embed":
             # Position embeddings come once for the whole batch.
-            _on_output(stack, parts.pos_embed, lambda x: self.visit(site, x.expand(self.batch, -1, -1)))
+            on_site(stack, self.parts, site, lambda x: change(x.expand(self.batch, -1, -1)))
         else:
-            _on_output(stack, self._output(site), partial(self.visit, site))
-
-    def _output(self, site: Site) -> nn.Module | None:
-        parts, layer = self.parts, int(site.layer or 0)
-        if site.kind == "attn_out":
-            return parts.attn_out_norm(layer) or parts.attention(layer)
-        if site.kind == "mlp_out":
-            return parts.mlp_out_norm(layer) or parts.mlp(layer)
-        return {"embed": parts.embed, "final_norm": parts.final_norm}.get(site.kind) or parts.block(layer)
+            on_site(stack, self.parts, site, change)
 
     def _hook_resid_mid(self, stack: ExitStack, site: Site) -> None:
         layer = int(site.layer or 0)
         if site in self.operations:
-            _on_input(stack, self.parts.block(layer), partial(self._keep_residual, layer))
-            _on_output(stack, self._output(Site("attn_out", layer)), partial(self._edit_middle, site))
+            on_input(stack, self.parts.block(layer), partial(self._keep_residual, layer))
+            on_output(stack, output_of(self.parts, Site("attn_out", layer)), partial(self._edit_middle, site))
         if site in self.reads:
-            _on_input(stack, self.parts.pre_mlp_norm(layer), partial(self._read, site))
+            on_input(stack, self.parts.pre_mlp_norm(layer), partial(self._read, site))
 
     def _keep_residual(self, layer: int, x: torch.Tensor) -> torch.Tensor:
         self._residuals[layer] = x
@@ -239,28 +225,3 @@ class Pass:
     def _read(self, site: Site, x: torch.Tensor) -> torch.Tensor:
         self.values[site] = x
         return x
-
-
-def _on_input(stack: ExitStack, module: nn.Module, change: Operation) -> None:
-    stack.callback(module.register_forward_pre_hook(partial(_enter, change), with_kwargs=True).remove)
-
-
-def _on_output(stack: ExitStack, module: nn.Module | None, change: Operation) -> None:
-    assert module is not None
-    stack.callback(module.register_forward_hook(partial(_leave, change)).remove)
-
-
-def _enter(change: Operation, module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-    x = args[0] if args else kwargs["hidden_states"]
-    new = change(x)
-    if new is x:
-        return None
-    return ((new, *args[1:]), kwargs) if args else (args, kwargs | {"hidden_states": new})
-
-
-def _leave(change: Operation, module: nn.Module, args: tuple[Any, ...], output: Any) -> Any:
-    x = output[0] if isinstance(output, tuple) else output
-    new = change(x)
-    if new is x:
-        return None
-    return (new, *output[1:]) if isinstance(output, tuple) else new

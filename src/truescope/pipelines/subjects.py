@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from truescope.core.claims import Claim
 from truescope.core.errors import ClaimError, DictionaryError, nearest
-from truescope.dictionaries import Dictionary
+from truescope.dictionaries import Dictionary, joined
 from truescope.models import Model
-from truescope.trace import DictionaryReplacement
+from truescope.trace import AutoencoderReplacement, DictionaryReplacement, Replacement
 
 ADDITION = "addition"
 NEURONS = "neurons"
@@ -35,12 +36,19 @@ def load_model(name: str | Path | Model, *, revision: str | None = None) -> Mode
     return Model.from_pretrained(name, revision=revision)
 
 
-def load_dictionary(name: str | Path, model: Model) -> Dictionary | None:
+def load_dictionary(name: str | Path | Sequence[str | Path], model: Model) -> Dictionary | None:
     """The dictionary itself: a folder, or one of `BUILT_IN` (of the addition world); None for ``"neurons"``.
 
+    Several names are autoencoders of different sites, which make one dictionary.
+
     Raises:
-        DictionaryError: it is absent, damaged, or belongs to another model.
+        DictionaryError: it is absent, damaged, belongs to another model, or several do not go together.
     """
+    if not isinstance(name, str | Path):
+        parts = {str(part): load_dictionary(part, model) for part in name}
+        if len(parts) > 1 and NEURONS in parts:
+            raise DictionaryError("neurons are no autoencoder", fix="name the folders alone, or neurons alone")
+        return joined([part for part in parts.values() if part is not None]) if parts != {NEURONS: None} else None
     if str(name) == NEURONS:
         return None
     folder = built_in(str(name)) if str(name) in BUILT_IN else Path(name).expanduser()
@@ -91,6 +99,8 @@ def same_model(claim: Claim, model: Model) -> None:
         )
 
 
-def replacement_of(model: Model, dictionary: Dictionary | None) -> DictionaryReplacement | None:
-    """What stands in for the MLPs in a graph; None for the neurons, the tracer's own default."""
-    return None if dictionary is None else DictionaryReplacement(model, dictionary)
+def replacement_of(model: Model, dictionary: Dictionary | None) -> Replacement | None:
+    """What a graph's units are of; None for the neurons, the tracer's own default."""
+    if dictionary is None:
+        return None
+    return (AutoencoderReplacement if dictionary.kind == "sae" else DictionaryReplacement)(model, dictionary)

@@ -57,7 +57,7 @@ def trace(
     model: str | Path | Model = ADDITION,
     *,
     revision: str | None = None,
-    dictionary: str | Path = NEURONS,
+    dictionary: str | Path | Sequence[str | Path] = NEURONS,
     targets: Sequence[str] | None = None,
     probability: float = 0.95,
     max_targets: int = 10,
@@ -71,7 +71,8 @@ def trace(
 ) -> TraceReport:
     """Trace ``prompt`` through ``model`` into an attribution graph of its next token.
 
-    ``dictionary`` gives the units: "neurons", or the folder of a transcoder or cross-layer transcoder.
+    ``dictionary`` gives the units: "neurons", the folder of a transcoder, cross-layer transcoder or autoencoder, or the
+    folders of several autoencoders of different layers.
     ``targets`` names the tokens to explain (default: the likeliest ones up to ``probability``, at most
     ``max_targets``); ``text`` is a corpus to look for examples in. The same inputs give the same run, which is loaded
     rather than computed again unless it is ``fresh``. See `truescope.trace.trace_graph` for what the thresholds mean.

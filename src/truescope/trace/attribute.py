@@ -23,6 +23,8 @@ from truescope.trace.replacement import Replacement
 from truescope.trace.sources import Sources
 from truescope.trace.targets import Targets, choose_targets
 
+FROZEN, GATES = ("attention patterns", "norm denominators"), "MLP gates"
+
 
 @dataclass(frozen=True)
 class UnitScores:
@@ -79,10 +81,11 @@ def trace_graph(
     of a unit or the demeaned unembedding of a logit. Every constant is a source, so that for each target the edges sum
     to its pre-activation or demeaned logit; ``graph.closure_gap`` says how exactly.
 
-    ``replacement`` stands in for the MLPs (by default their own neurons); ``targets`` are token ids or strings (by
-    default the fewest with cumulative ``probability``, at most ``max_targets``). All active units are explored where
-    there are at most ``max_units`` and their rows fit in ``max_bytes``, else the most influential; ``batch`` targets
-    share a backward pass (by default as many as fit in 256 MB). ``progress(done, total)`` hears of explored units.
+    ``replacement`` stands in for the MLPs (by default their own neurons), or has the features of other sites as units;
+    ``targets`` are token ids or strings (by default the fewest with cumulative ``probability``, at most
+    ``max_targets``). All active units are explored where there are at most ``max_units`` and their rows fit in
+    ``max_bytes``, else the most influential; ``batch`` targets share a backward pass (by default as many as fit in
+    256 MB). ``progress(done, total)`` hears of explored units.
     Source: Ameisen et al., "Circuit Tracing", 2025, with constants as sources and bounds for what was left out.
 
     Raises:
@@ -99,9 +102,9 @@ def trace_graph(
 
     replaced = replacement or NeuronReplacement(model)
     model.use_eager("its attention patterns are frozen")
-    run = record(model, tokens)
+    run = record(model, tokens, replaced.cuts.values())
     chosen = choose_targets(run, targets, probability, max_targets)
-    frozen = freeze(model, tokens, skips=replaced.skips(), after_norm=replaced.after_norm)
+    frozen = freeze(model, tokens, skips=replaced.skips(), after_norm=replaced.after_norm, cuts=replaced.cuts)
     lap("forward")
     with torch.no_grad():
         sources = Sources(run, frozen, replaced.local(run))
@@ -114,7 +117,8 @@ def trace_graph(
     lap("pruning")
     settings = _settings(targets, probability, max_targets, node_threshold, edge_threshold, max_units)
     settings |= {"max_bytes": max_bytes, "stopped_by": explorer.stopped_by}
-    graph = _graph(run, sources, chosen, explorer, scores, pruned, replaced.name, prompt, settings)
+    settings |= {"sites": [str(site) for site in replaced.cuts.values()]} if replaced.cuts else {}
+    graph = _graph(run, sources, chosen, explorer, scores, pruned, replaced, prompt, settings)
     return Trace(graph, _unit_scores(sources, explorer, scores), seconds)
 
 
@@ -166,7 +170,7 @@ def _graph(
     explorer: Explorer,
     scores: np.ndarray,
     pruned: Pruned,
-    dictionary: str,
+    replaced: Replacement,
     prompt: str | None,
     settings: dict[str, Any],
 ) -> Graph:
@@ -200,12 +204,13 @@ def _graph(
         weight=edges.data.astype(np.float32),
         model_name=model.name,
         model_hash=model.hash,
-        dictionary=dictionary,
+        dictionary=replaced.name,
         n_layers=model.n_layers,
         closure_gap=explorer.closure_gap,
         replacement=pruned.replacement,
         completeness=pruned.completeness,
         top_logits=tuple(zip(model.token_strings(top.tolist()), p_top.tolist(), strict=True)),
+        frozen=FROZEN + (GATES,) * bool(replaced.cuts),
         left_out=_left_out(sources, explorer, pruned, scores),
         settings=settings,
     )

@@ -84,8 +84,10 @@ def attribute_choices(
                 fix="count from 0, and let the key be at the query's position or before",
             )
     replaced = replacement or NeuronReplacement(model)
-    run = record(model, tokens)
-    frozen = freeze(model, tokens, skips=replaced.skips(), after_norm=replaced.after_norm, choices=True)
+    run = record(model, tokens, replaced.cuts.values())
+    frozen = freeze(
+        model, tokens, skips=replaced.skips(), after_norm=replaced.after_norm, cuts=replaced.cuts, choices=True
+    )
     with torch.no_grad():
         sources = Sources(run, frozen, replaced.local(run))
         strings = model.token_strings(run.tokens)

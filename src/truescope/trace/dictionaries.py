@@ -32,6 +32,7 @@ class DictionaryReplacement:
     """
 
     after_norm = True
+    cuts: Mapping[int, Site] = {}
 
     def __init__(self, model: Model, dictionary: Dictionary) -> None:
         dictionary.check_model(model.hash, model.name)
@@ -62,6 +63,25 @@ def _skip(weight: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
     return x @ weight.T.to(x.dtype)
 
 
+def active_units(dictionary: Dictionary, site: Site, x: Float[torch.Tensor, "pos d_in"]) -> Units:
+    """The features that read ``site`` and are active where its value is ``x``."""
+    position, index = dictionary.encode(site, x).nonzero(as_tuple=True)
+    pre = dictionary.pre_activations(site, x)[position, index]
+    # TopK with ReLU and JumpReLU alike: where a feature is active its activation is its pre-activation.
+    return Units(
+        position=position.cpu().numpy().astype(np.int32),
+        index=index.cpu().numpy().astype(np.int32),
+        activation=pre.float().cpu().numpy(),
+        pre_activation=pre.double().cpu().numpy(),
+    )
+
+
+def no_units() -> Units:
+    """None: a layer that a dictionary does not cover."""
+    empty = np.zeros(0, np.int32)
+    return Units(empty, empty, np.zeros(0, np.float32), np.zeros(0, np.float64))
+
+
 class LocalFeatures:
     """The features of one prompt; see `LocalReplacement` for the methods."""
 
@@ -69,20 +89,13 @@ class LocalFeatures:
         self._record, self._dictionary = record, dictionary
         self._groups = {group.reads.layer: group for group in dictionary.groups}
 
+    def reads(self, layer: int) -> Site:
+        return Site("mlp_in", layer)
+
     def units(self, layer: int) -> Units:
         if layer not in self._groups:
-            empty = np.zeros(0, np.int32)
-            return Units(empty, empty, np.zeros(0, np.float32), np.zeros(0, np.float64))
-        site, x = Site("mlp_in", layer), self._record.mlp_in[layer]
-        position, index = self._dictionary.encode(site, x).nonzero(as_tuple=True)
-        pre = self._dictionary.pre_activations(site, x)[position, index]
-        # TopK with ReLU and JumpReLU alike: where a feature is active its activation is its pre-activation.
-        return Units(
-            position=position.cpu().numpy().astype(np.int32),
-            index=index.cpu().numpy().astype(np.int32),
-            activation=pre.float().cpu().numpy(),
-            pre_activation=pre.double().cpu().numpy(),
-        )
+            return no_units()
+        return active_units(self._dictionary, Site("mlp_in", layer), self._record.mlp_in[layer])
 
     def encoder(
         self, layer: int, position: Int[torch.Tensor, " n"], index: Int[torch.Tensor, " n"]

@@ -86,9 +86,9 @@ def direct_effects(
     """
     replaced = replacement or NeuronReplacement(model)
     model.use_eager("its attention patterns are frozen")
-    run = record(model, tokens)
+    run = record(model, tokens, replaced.cuts.values())
     chosen = choose_targets(run, targets, 0.95, 10)
-    frozen = freeze(model, tokens, skips=replaced.skips(), after_norm=replaced.after_norm)
+    frozen = freeze(model, tokens, skips=replaced.skips(), after_norm=replaced.after_norm, cuts=replaced.cuts)
     with torch.no_grad():
         local = replaced.local(run)
         sources = Sources(run, frozen, local)

@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Float, Int
 
 from truescope.core.sites import Site
-from truescope.models.frozen import FrozenRun
+from truescope.models.frozen import READ, FrozenRun
 from truescope.trace.rows import Block, Rows, gaps
 from truescope.trace.sources import Sources
 from truescope.trace.targets import Targets
@@ -145,18 +145,22 @@ def descend(
 ) -> None:
     """Pull gradients at resid_post.layer down to the embeddings, adding what each source contributes to ``edges``.
 
-    ``starts`` join them at a layer's mlp_in, as further rows; ``position`` is where each row's target reads.
+    ``starts`` join them where a layer's units read, as further rows; ``position`` is where each row's target reads.
     """
+    starts = starts or {}
     for stage in range(layer, -2, -1):
-        entering = (starts or {}).get(stage)
-        grads: dict[Site, torch.Tensor] = {}
+        entering = starts.get(stage)
+        if entering is None and not resid.any() and not any(other < stage for other in starts):
+            # Below a cut of the whole stream nothing is left.
+            return
+        grads: dict[Site | str, torch.Tensor] = {}
         if entering is None:
             grads[Site("resid_post", stage) if stage >= 0 else Site("resid_pre", 0)] = resid
         else:
             n_old, n_new = len(resid), len(entering)
             if n_old:
                 grads[Site("resid_post", stage)] = torch.cat([resid, resid.new_zeros(n_new, *resid.shape[1:])])
-            grads[Site("mlp_in", stage)] = torch.cat([entering.new_zeros(n_old, *entering.shape[1:]), entering])
+            grads[READ] = torch.cat([entering.new_zeros(n_old, *entering.shape[1:]), entering])
         pulled = frozen.pull(stage, grads)
         for leaf, grad in pulled.leaves:
             sources.contract(edges, leaf, grad, position)

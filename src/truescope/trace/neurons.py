@@ -10,6 +10,7 @@ from jaxtyping import Float, Int
 from torch import nn
 
 from truescope.core.errors import FamilyError
+from truescope.core.sites import Site
 from truescope.models import Model
 from truescope.models.frozen import Skip
 from truescope.trace.record import Record
@@ -26,6 +27,7 @@ class NeuronReplacement:
 
     name = "neurons"
     after_norm = False
+    cuts: Mapping[int, Site] = {}
 
     def __init__(self, model: Model) -> None:
         self.model = model
@@ -46,6 +48,9 @@ class LocalNeurons:
         self._record = record
         self._parts = record.model.parts
         self._gates: dict[int, torch.Tensor] = {}
+
+    def reads(self, layer: int) -> Site:
+        return Site("mlp_neurons" if self._parts.gate(layer) is not None else "mlp_in", layer)
 
     def units(self, layer: int) -> Units:
         activation = self._record.neurons[layer]

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -20,7 +20,8 @@ class Record:
 
     Lists have one entry a layer. ``up`` is the up-projection's output, ``neurons`` what enters the down-projection,
     ``mlp_out`` what the MLP module puts out (before a post-norm), ``mlp_added`` what is added to the stream (after it).
-    ``raw_logits`` are the unembedding's output, before a final soft-cap; ``logits`` what the model returns.
+    ``raw_logits`` are the unembedding's output, before a final soft-cap; ``logits`` what the model returns. ``sites``
+    has what else was asked for.
     """
 
     model: Model
@@ -32,14 +33,15 @@ class Record:
     mlp_added: list[Float[torch.Tensor, "pos d_model"]]
     raw_logits: Float[torch.Tensor, "pos vocab"]
     logits: Float[torch.Tensor, "pos vocab"]
+    sites: Mapping[Site, Float[torch.Tensor, "pos _"]] = field(default_factory=dict)
 
     @property
     def n_pos(self) -> int:
         return int(self.tokens.shape[0])
 
 
-def record(model: Model, tokens: Int[torch.Tensor, " pos"]) -> Record:
-    """Run the model once and keep what tracing needs.
+def record(model: Model, tokens: Int[torch.Tensor, " pos"], sites: Iterable[Site] = ()) -> Record:
+    """Run the model once and keep what tracing needs, and the values of ``sites``.
 
     Raises:
         PromptError: no tokens, more than the context, or ids outside the vocabulary.
@@ -61,7 +63,8 @@ def record(model: Model, tokens: Int[torch.Tensor, " pos"]) -> Record:
             stack.callback(parts.mlp(layer).register_forward_hook(keep(out, layer)).remove)
         stack.callback(parts.unembed.register_forward_hook(keep(raw, 0)).remove)
         read = [Site(kind, layer) for layer in range(n_layers) for kind in ("mlp_in", "mlp_neurons", "mlp_out")]
-        run = model.run(tokens, read=read)
+        sites = list(sites)
+        run = model.run(tokens, read=[*read, *sites])
     layers = range(n_layers)
     return Record(
         model=model,
@@ -73,4 +76,5 @@ def record(model: Model, tokens: Int[torch.Tensor, " pos"]) -> Record:
         mlp_added=[run.sites[Site("mlp_out", layer)][0] for layer in layers],
         raw_logits=raw[0],
         logits=run.logits[0],
+        sites={site: run.sites[site][0] for site in sites},
     )

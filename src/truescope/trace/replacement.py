@@ -1,4 +1,4 @@
-"""What a tracer needs to know of the units that stand in for the MLPs: one protocol for neurons, transcoders and CLTs.
+"""What a tracer needs to know of the units of a graph: one protocol for neurons, transcoders, CLTs and autoencoders.
 
 A `Replacement` belongs to a model, a `LocalReplacement` to one prompt of it. With a_s the activation of unit s, which
 reads mlp_in.l at position c and writes at layers l' ≥ l, the MLP's own output (before a post-norm, or after it where
@@ -6,7 +6,8 @@ reads mlp_in.l at position c and writes at layers l' ≥ l, the MLP's own output
 
     mlp_out.l'[c] = Σ_s a_s·W_dec,s[l'] + Σ constants[l'] + skip_l'(mlp_in.l'[c]) + error[l'][c]
 
-and the pre-activation of unit t is h_t = v_t · mlp_in.l[c] + b_t, with v_t and b_t held at the prompt's values.
+and the pre-activation of unit t is h_t = v_t · mlp_in.l[c] + b_t, with v_t and b_t held at the prompt's values. Where a
+replacement has ``cuts``, units read and write these sites, at most one a layer, in the place of mlp_in and mlp_out.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ import numpy as np
 import torch
 from jaxtyping import Float, Float32, Float64, Int, Int32
 
+from truescope.core.sites import Site
 from truescope.models.frozen import Skip
 from truescope.trace.record import Record
 
@@ -40,6 +42,10 @@ class LocalReplacement(Protocol):
 
     def units(self, layer: int) -> Units:
         """The units with a nonzero activation that read ``mlp_in.layer``."""
+        ...
+
+    def reads(self, layer: int) -> Site:
+        """The site whose value gives the units' h in any run: v · value + b, or h itself (gated neurons)."""
         ...
 
     def encoder(
@@ -67,7 +73,7 @@ class LocalReplacement(Protocol):
 
 @runtime_checkable
 class Replacement(Protocol):
-    """A dictionary in the MLPs' place, for any prompt."""
+    """A dictionary in the MLPs' place, or in that of the sites that are cut, for any prompt."""
 
     @property
     def name(self) -> str:
@@ -77,6 +83,11 @@ class Replacement(Protocol):
     @property
     def after_norm(self) -> bool:
         """Whether it writes what is added to the stream, after a post-norm, instead of the MLP's own output."""
+        ...
+
+    @property
+    def cuts(self) -> Mapping[int, Site]:
+        """The sites that units read and write, by layer, in the place of MLPs' inputs and outputs; else empty."""
         ...
 
     def skips(self) -> Mapping[int, Skip]:

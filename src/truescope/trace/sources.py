@@ -17,7 +17,7 @@ import torch
 from jaxtyping import Float, Int, Int32
 
 from truescope.core.graphs import Node, NodeKind
-from truescope.models.frozen import MLP_OUT, TOKEN, FrozenRun, Leaf
+from truescope.models.frozen import REPLACED, TOKEN, FrozenRun, Leaf
 from truescope.trace.record import Record
 from truescope.trace.replacement import LocalReplacement, Units
 
@@ -25,6 +25,11 @@ ENCODER_BIAS, UNEMBED_BIAS = "encoder_bias", "unembed_bias"
 # Constants that stand in a block before its mlp_in; where attention and MLP are parallel only the norm's own does.
 _IN_ATTENTION = ("pre_attn_norm_bias", "attn_value_bias", "attn_out_bias", "attn_out_norm_bias")
 _BEFORE_MLP = ("pre_mlp_norm_bias", ENCODER_BIAS)
+# The constants of a block whose MLP is held, and the sites that can be cut, in the order of a forward pass.
+_ORDER = (
+    "resid_pre", *_IN_ATTENTION, "attn_out", "resid_mid", "pre_mlp_norm_bias", "mlp_in_bias", "mlp_out_bias",
+    "mlp_out_norm_bias", "mlp_out", "resid_post",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -39,11 +44,12 @@ class Sources:
     """The columns of one prompt: what each is (arrays over columns), and what edges it has.
 
     ``kind`` (a `NodeKind`), ``layer``, ``position``, ``index`` and ``name`` (of constants) describe a column.
-    ``first`` is the first layer whose mlp_in it can reach, n_layers for the logits only.
+    ``first`` and ``last`` are the first and last layers whose units it can reach, n_layers for the logits: nothing gets
+    past a cut of the residual stream but to what reads there.
     """
 
     def __init__(self, record: Record, frozen: FrozenRun, local: LocalReplacement) -> None:
-        self._record, self._local = record, local
+        self._record, self._local, self._cuts = record, local, frozen.cuts
         self._device = record.mlp_in[0].device
         self.units: list[Units] = [local.units(layer) for layer in range(record.model.n_layers)]
         self._columns: list[dict[str, Any]] = []
@@ -62,6 +68,7 @@ class Sources:
         self.index: Int32[np.ndarray, " n"] = joined["index"]
         self.name: np.ndarray = joined["name"]
         self.first: Int32[np.ndarray, " n"] = joined["first"]
+        self.last: Int32[np.ndarray, " n"] = self._last()
         self._reach: dict[tuple[int, int], np.ndarray] = {}
 
     def __len__(self) -> int:
@@ -115,7 +122,7 @@ class Sources:
         if leaf.name == TOKEN:
             index = self._record.tokens.cpu().numpy()
             return [_Run(self._add(NodeKind.TOKEN, layer, 0, everywhere, index), value)]
-        if leaf.name != MLP_OUT:
+        if leaf.name != REPLACED:
             start = self._add(NodeKind.CONSTANT, layer, self._first(leaf.name, layer), everywhere, name=leaf.name)
             return [_Run(start, value)]
         runs = []
@@ -131,14 +138,26 @@ class Sources:
     def _first(self, name: str, layer: int) -> int:
         if layer < 0:
             return 0
+        if self._cuts:
+            is_after = layer in self._cuts and name in _ORDER
+            return layer + int(is_after and _ORDER.index(name) > _ORDER.index(self._cuts[layer].kind))
         inside = _BEFORE_MLP if self._record.model.parts.parallel else _BEFORE_MLP + _IN_ATTENTION
         return layer if name in inside or layer == self._record.model.n_layers else layer + 1
+
+    def _last(self) -> Int32[np.ndarray, " n"]:
+        n_layers = self._record.model.n_layers
+        whole = sorted(layer for layer, site in self._cuts.items() if site.kind.startswith("resid"))
+        ends = np.array([*whole, n_layers], np.int32)
+        return ends[np.minimum(np.searchsorted(ends, self.first), len(ends) - 1)]
 
     def _add_target_constants(self) -> list[int]:
         """The constants of the targets themselves: encoder biases, and the unembedding's at the last position."""
         last, n_pos = self._record.model.n_layers, self._record.n_pos
         starts = [
-            self._add(NodeKind.CONSTANT, layer, layer, np.arange(n_pos), name=ENCODER_BIAS) for layer in range(last)
+            self._add(NodeKind.CONSTANT, layer, layer, np.arange(n_pos), name=ENCODER_BIAS)
+            if layer in self._cuts or not self._cuts
+            else -1
+            for layer in range(last)
         ]
         bias = getattr(self._record.model.parts.unembed, "bias", None)
         biased = bias is not None and bool(bias.any())
@@ -155,10 +174,10 @@ class Sources:
         return self._local.encoder(layer, position, index)
 
     def reach(self, layer: int, position: int) -> Int32[np.ndarray, " n_reach"]:
-        """The columns that can have an edge into a target that reads ``mlp_in.layer`` at ``position``."""
+        """The columns that can have an edge into a target of ``layer`` that reads at ``position``."""
         key = (layer, position)
         if key not in self._reach:
-            inside = (self.first <= layer) & (self.position <= position)
+            inside = (self.first <= layer) & (layer <= self.last) & (self.position <= position)
             self._reach[key] = np.flatnonzero(inside).astype(np.int32)
         return self._reach[key]
 
@@ -184,7 +203,7 @@ class Sources:
         n, n_pos = len(grads), self._record.n_pos
         for run in self._leaf_runs[leaf]:
             edges[:n, run.start : run.start + n_pos] = torch.einsum("rpd,pd->rp", grads, run.value.to(grads.dtype))
-        if leaf.name == MLP_OUT:
+        if leaf.name == REPLACED:
             for layer in range(leaf.layer + 1):
                 if leaf.layer in self._local.writes(layer):
                     self._contract_units(edges, layer, leaf.layer, grads, position[:n])

@@ -25,6 +25,7 @@ from jaxtyping import Bool, Float, Float32, Float64, Int
 from truescope.core.errors import UsageError
 from truescope.core.graphs import Node, NodeKind
 from truescope.core.sites import Site
+from truescope.trace.autoencoders import AutoencoderReplacement
 from truescope.trace.dictionaries import DictionaryReplacement
 from truescope.trace.direct import DirectEffects, direct_effects
 from truescope.trace.neurons import NeuronReplacement
@@ -74,7 +75,7 @@ def unit_nodes(effects: DirectEffects) -> dict[int, Nodes]:
     replacement = effects.replacement
     if isinstance(replacement, NeuronReplacement):
         return {layer: Nodes.neurons(layer) for layer in range(effects.run.model.n_layers)}
-    if isinstance(replacement, DictionaryReplacement):
+    if isinstance(replacement, DictionaryReplacement | AutoencoderReplacement):
         return {int(node.site.layer or 0): node for node in Nodes.features(replacement.dictionary)}
     raise UsageError(f"the units of {replacement.name!r} cannot be edited", fix="use neurons or a dictionary")
 

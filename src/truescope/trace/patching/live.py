@@ -13,7 +13,6 @@ from truescope.core.interventions import Intervention
 from truescope.core.sites import Site
 from truescope.models import Model, Run
 from truescope.trace.direct import DirectEffects
-from truescope.trace.neurons import NeuronReplacement
 from truescope.trace.patching.edges import SourceBaseline, unit_nodes
 
 _ROWS = 512
@@ -27,7 +26,8 @@ def live_effects(
     """h_t − h_t(s ← baseline) for every target t and source s, everything live: total effects, along every path.
 
     A unit is moved along its decoder wherever it writes, tokens and position embeddings at their sites. Other constants
-    and errors, which no intervention reaches, have zeros. Without a ``baseline`` sources are set to zero.
+    and errors, which no intervention reaches, have zeros, and so have units on those of their own layer, which read
+    before it writes. Without a ``baseline`` sources are set to zero.
 
     Raises:
         UsageError: units that cannot be edited.
@@ -43,6 +43,9 @@ def live_effects(
         edits = _removals(effects, baseline, chosen.tolist())
         after = run.model.run(run.tokens[None].expand(len(chosen), -1), read=read.sites, edit=edits)
         found[:, chosen] = (clean - read.targets(after)).T
+    n = effects.n_units
+    layer = np.array([unit.layer for unit in effects.targets[:n]])
+    found[:n, :n][layer[:, None] == layer] = 0.0
     return found
 
 
@@ -81,13 +84,11 @@ def _has(model: Model, kind: str) -> bool:
 
 
 class _Read:
-    """How the targets' h is read from a run: v · mlp_in + c for a unit (a gated neuron is read as it is)."""
+    """How the targets' h is read from a run: v · (what they read) + c for a unit (a gated neuron is read as it is)."""
 
     def __init__(self, effects: DirectEffects) -> None:
         self._n = effects.n_units
         model, units = effects.run.model, effects.targets[: self._n]
-        gated = isinstance(effects.replacement, NeuronReplacement) and model.parts.gate(0) is not None
-        self._kind = "mlp_neurons" if gated else "mlp_in"
         self._layers: list[tuple[Site, list[int], torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]] = []
         for layer in range(model.n_layers):
             here = [i for i, unit in enumerate(units) if unit.layer == layer]
@@ -95,7 +96,7 @@ class _Read:
                 position = torch.tensor([units[i].position for i in here])
                 index = torch.tensor([units[i].index for i in here])
                 vectors, constants = effects.local.encoder(layer, position, index)
-                self._layers.append((Site(self._kind, layer), here, position, index, vectors, constants))
+                self._layers.append((effects.local.reads(layer), here, position, index, vectors, constants))
         logits = torch.tensor([node.index for node in effects.targets[self._n :]])
         weight, bias = model.parts.unembed.weight, getattr(model.parts.unembed, "bias", None)
         self._unembed = (weight[logits] - weight.mean(0)).double()
@@ -109,7 +110,7 @@ class _Read:
         found[:, self._n :] = (last @ self._unembed.T + self._bias).cpu().numpy()
         for site, here, position, index, vectors, constants in self._layers:
             x = run.sites[site]
-            if self._kind == "mlp_neurons":
+            if site.kind == "mlp_neurons":
                 h = x[:, position, index].double()
             else:
                 h = torch.einsum("rnd,nd->rn", x[:, position].double(), vectors.double()) + constants.double()

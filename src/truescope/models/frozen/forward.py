@@ -1,18 +1,16 @@
 """The frozen forward: the same values as the model's, but a backward pass that is linear and sees every constant.
 
-Attention patterns and norm denominators are held at the prompt's values, MLP outputs are cut from their inputs, and
-each constant (a bias, a position embedding) becomes a source of its own. With sources s of value x_s, every residual
-vector r is then exactly r = Σ_s J_s x_s, where J_s = ∂r/∂x_s is what `FrozenRun.pull` applies, transposed.
-
-Values do not change: a norm puts out `real + (linear − linear)`, a biased projection `out + (leaf − leaf)`, the second
-term of each difference cut off the gradient.
+Attention patterns and norm denominators are held at the prompt's values, MLP outputs are cut from their inputs (or
+other sites are, and MLPs are held: see `cuts`), and each constant (a bias, a position embedding) becomes a source of
+its own. With sources s of value x_s, every residual vector r is then exactly r = Σ_s J_s x_s, where J_s = ∂r/∂x_s is
+what `FrozenRun.pull` applies, transposed.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -22,37 +20,17 @@ from torch import nn
 
 from truescope.core.sites import Site
 from truescope.models.attention import AttentionStep, attention_steps
+from truescope.models.frozen.cuts import check_cut, cut, hold_gates
+from truescope.models.frozen.leaves import READ, REPLACED, TOKEN, Leaf, Stage, silent
 from truescope.models.model import Mask, Model
 
-TOKEN, MLP_OUT = "token", "mlp_out"
-QUERY, KEY = "query", "key"
-"""Where gradients enter a block that was frozen with its ``choices``, besides sites: [rows, heads, pos, d_head]."""
+QUERY = "query"
+"""Where the gradients of a block's queries enter it if it was frozen with its ``choices``: [rows, heads, pos, d_head].
+"""
+KEY = "key"
+"""The same for its keys."""
 Skip = Callable[[torch.Tensor], torch.Tensor]
-
-
-@dataclass(frozen=True, eq=False)
-class Leaf:
-    """A source of the frozen forward.
-
-    ``name`` is "token" (the embedding), "mlp_out" (the MLP's output, before a post-norm or after it), or a constant's:
-    pos_embed, attn_value_bias, attn_out_bias, pre_attn_norm_bias, attn_out_norm_bias, pre_mlp_norm_bias,
-    mlp_out_norm_bias, final_norm_bias; with choices also attn_query_bias and attn_key_bias. A projection that makes
-    queries, keys and values at once has one bias, attn_value_bias. ``layer`` is -1 before the first block and n_layers
-    after the last.
-    """
-
-    name: str
-    layer: int
-    value: Float[torch.Tensor, "1 pos width"]
-
-
-@dataclass
-class _Stage:
-    """A stretch of the model between two residual vectors, with the tensors that gradients enter and leave by."""
-
-    entries: dict[Site | str, torch.Tensor] = field(default_factory=dict)
-    below: torch.Tensor | None = None
-    leaves: list[Leaf] = field(default_factory=list)
+"""A linear map of mlp_in that stays live."""
 
 
 @dataclass(frozen=True)
@@ -67,16 +45,18 @@ class FrozenRun:
     """One frozen forward pass of one prompt; made by `freeze`.
 
     The stages go from -1 (the embeddings) over the blocks 0 … n_layers-1 to n_layers (the final norm). Gradients enter
-    a block at resid_post.l and mlp_in.l and leave it at resid_pre.l; they enter the last stage at final_norm.
-    ``logits`` is [1, pos, vocab]. With choices gradients enter a block also at `QUERY` and `KEY`, its rotated queries
-    and keys, and ``scaling`` has each layer's factor of q·k.
+    a block at resid_post.l, mlp_in.l and `READ` (what its units read: mlp_in.l, or the site that is cut) and leave it
+    at resid_pre.l; they enter the last stage at final_norm. ``logits`` is [1, pos, vocab]. With choices gradients enter
+    a block also at `QUERY` and `KEY`, its rotated queries and keys, and ``scaling`` has each layer's factor of q·k.
+    ``cuts`` has the sites that were cut instead of the MLPs, by layer.
     """
 
-    def __init__(self, n_layers: int) -> None:
+    def __init__(self, n_layers: int, cuts: Mapping[int, Site]) -> None:
         self.n_layers = n_layers
+        self.cuts = dict(cuts)
         self.logits = torch.empty(0)
         self.scaling: dict[int, float] = {}
-        self._stages = {index: _Stage() for index in range(-1, n_layers + 1)}
+        self._stages = {index: Stage() for index in range(-1, n_layers + 1)}
 
     @property
     def leaves(self) -> list[Leaf]:
@@ -123,21 +103,27 @@ def freeze(
     skips: Mapping[int, Skip] | None = None,
     after_norm: bool = False,
     choices: bool = False,
+    cuts: Mapping[int, Site] | None = None,
 ) -> FrozenRun:
     """Run the model once over one prompt, frozen; the logits are the model's own.
 
-    ``skips`` maps layers to a linear map of mlp_in that stays live in the backward pass, so that the leaf "mlp_out"
+    ``skips`` maps layers to a linear map of mlp_in that stays live in the backward pass, so that the leaf "replaced"
     stands for the rest of the MLP's output. With ``after_norm`` that leaf is what is added to the stream, a post-norm
     cut off together with its MLP, and not the MLP's own output. With ``choices`` queries and keys stay live as far as
-    scores are asked about; patterns are held all the same, and norms of queries and keys like all others. The first
-    call switches the model to eager attention.
+    scores are asked about; patterns are held all the same, and norms of queries and keys like all others. With ``cuts``
+    these sites, at most one a layer, become the leaves "replaced", and every MLP stays, its gates held. The first call
+    switches the model to eager attention.
     Source: Ameisen et al., "Circuit Tracing", 2025 (the local replacement model).
 
     Raises:
         PromptError: no tokens, more than the context, or ids outside the vocabulary.
+        SiteError: a cut that the model has not, or cannot be made.
+        FamilyError: the model has MLPs that held gates do not make linear (with ``cuts``).
     """
+    for site in (cuts or {}).values():
+        check_cut(model.parts, site)
     model.use_eager("its attention patterns are frozen")
-    run = FrozenRun(model.n_layers)
+    run = FrozenRun(model.n_layers, cuts or {})
     watch = (lambda layer: partial(_keep_choice, run, layer)) if choices else (lambda layer: None)
     steps = {model.attention(layer): AttentionStep(watch(layer), freeze=True) for layer in range(model.n_layers)}
     inputs = model.inputs(tokens, mask)
@@ -175,12 +161,18 @@ def _hooked(model: Model, run: FrozenRun, skips: Mapping[int, Skip], after_norm:
             norm(parts.pre_mlp_norm(layer), "pre_mlp_norm_bias", layer)
             after(parts.mlp(layer), _entry_hook(stage, layer))
             post = parts.mlp_out_norm(layer)
-            cut = _mlp_hook(stage, layer, skips.get(layer))
+            if run.cuts:
+                hold_gates(stack, parts, stage, layer)
+                norm(post, "mlp_out_norm_bias", layer)
+                if layer in run.cuts:
+                    cut(stack, parts, stage, run.cuts[layer])
+                continue
+            replace = _mlp_hook(stage, layer, skips.get(layer))
             if post is None or not after_norm:
-                after(parts.mlp(layer), cut)
+                after(parts.mlp(layer), replace)
                 norm(post, "mlp_out_norm_bias", layer)
             else:
-                after(post, cut)
+                after(post, replace)
         norm(parts.final_norm, "final_norm_bias", run.n_layers)
         # Registered last, so that it sees what the norm's own hook put out.
         after(parts.final_norm, _final_hook(run))
@@ -192,36 +184,18 @@ def _keep_choice(run: FrozenRun, layer: int, query: torch.Tensor, key: torch.Ten
     run.scaling[layer] = scaling
 
 
-def _leaf(stage: _Stage, name: str, layer: int, value: torch.Tensor) -> torch.Tensor:
-    leaf = value.detach().clone().requires_grad_()
-    stage.leaves.append(Leaf(name, layer, leaf))
-    return leaf
+def _cut_hook(stage: Stage, name: str) -> Callable[..., torch.Tensor]:
+    return lambda module, args, output: stage.leaf(name, -1, output)
 
 
-def _silent(x: torch.Tensor) -> torch.Tensor:
-    """Zero in value, x in the gradient."""
-    return x - x.detach()
+def _bias_hook(stage: Stage, name: str, layer: int) -> Callable[..., torch.Tensor]:
+    return lambda module, args, output: stage.with_bias(name, layer, module, output)
 
 
-def _cut_hook(stage: _Stage, name: str) -> Callable[..., torch.Tensor]:
-    return lambda module, args, output: _leaf(stage, name, -1, output)
-
-
-def _with_bias(stage: _Stage, name: str, layer: int, module: nn.Module, output: torch.Tensor) -> torch.Tensor:
-    bias = getattr(module, "bias", None)
-    if bias is None or not bool(bias.any()):
-        return output
-    return output + _silent(_leaf(stage, name, layer, bias.expand(output.shape)))
-
-
-def _bias_hook(stage: _Stage, name: str, layer: int) -> Callable[..., torch.Tensor]:
-    return lambda module, args, output: _with_bias(stage, name, layer, module, output)
-
-
-def _norm_hook(stage: _Stage, name: str, layer: int, kind: str) -> Callable[..., torch.Tensor]:
+def _norm_hook(stage: Stage, name: str, layer: int, kind: str) -> Callable[..., torch.Tensor]:
     def hook(module: nn.Module, args: tuple[torch.Tensor, ...], output: torch.Tensor) -> torch.Tensor:
         linear = linear_norm(module, args[0], kind)
-        return _with_bias(stage, name, layer, module, output.detach() + _silent(linear))
+        return stage.with_bias(name, layer, module, output.detach() + silent(linear))
 
     return hook
 
@@ -246,21 +220,22 @@ def linear_norm(module: nn.Module, x: Float[torch.Tensor, "*shape d_model"], kin
     return scaled.to(x.dtype)
 
 
-def _entry_hook(stage: _Stage, layer: int) -> Callable[..., None]:
+def _entry_hook(stage: Stage, layer: int) -> Callable[..., None]:
     def hook(module: nn.Module, args: tuple[torch.Tensor, ...], output: torch.Tensor) -> None:
         stage.entries[Site("mlp_in", layer)] = args[0]
+        stage.entries.setdefault(READ, args[0])
 
     return hook
 
 
-def _mlp_hook(stage: _Stage, layer: int, skip: Skip | None) -> Callable[..., torch.Tensor]:
+def _mlp_hook(stage: Stage, layer: int, skip: Skip | None) -> Callable[..., torch.Tensor]:
     def hook(module: nn.Module, args: tuple[torch.Tensor, ...], output: torch.Tensor) -> torch.Tensor:
         if skip is None:
-            return _leaf(stage, MLP_OUT, layer, output)
+            return stage.leaf(REPLACED, layer, output)
         past = skip(stage.entries[Site("mlp_in", layer)])
         # The leaf's value is what the skip leaves over, so that value and gradient belong to the same split.
-        leaf = _leaf(stage, MLP_OUT, layer, output - past)
-        return output.detach() + _silent(leaf) + _silent(past)
+        leaf = stage.leaf(REPLACED, layer, output - past)
+        return output.detach() + silent(leaf) + silent(past)
 
     return hook
 
