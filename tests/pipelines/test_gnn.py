@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from truescope.core.errors import UsageError
+from truescope.core.errors import ClaimError, UsageError
+from truescope.gnn import audit
 from truescope.gnn.benchmark import quick_cells
-from truescope.pipelines import gnn_benchmark, gnn_dictionary, gnn_explain
+from truescope.pipelines import gnn_audit, gnn_benchmark, gnn_dictionary, gnn_explain
 from truescope.pipelines.claims import rerun_claim
 from truescope.store import Store
 
@@ -34,7 +36,54 @@ def test_a_benchmark_goes_on_where_it_stopped_and_its_finding_can_be_run_again(
     monkeypatch.setattr(BENCHMARK, "quick_cells", few)
     monkeypatch.setattr(BENCHMARK, "processors", lambda: 1)
     rerun = rerun_claim(first.verdicts[0].claim.id, ledger=store.path / "ledger.jsonl")
-    assert rerun.verdict.status == "held"
+    assert rerun.reproduced and [one.outcome for one in rerun.numbers] == ["equal"]
+    assert rerun.verdict.scores == first.verdicts[0].scores and rerun.verdict.controls == first.verdicts[0].controls
+    with pytest.raises(UsageError, match="its own models"):
+        rerun_claim(first.verdicts[0].claim.id, ledger=store.path / "ledger.jsonl", model="mine")
+
+
+PARTY = """
+import torch
+from torch_geometric.nn import GCNConv
+def make():
+    torch.manual_seed(SEED)
+    x = (torch.rand(40, 6) < 0.5).float()
+    nodes = torch.arange(40)
+    arcs = torch.stack([torch.cat([nodes, nodes]), torch.cat([(nodes + 1) % 40, (nodes + 7) % 40])])
+    return GCNConv(6, 3), x, arcs, {"feature_names": ["age", "gender;a", "gender;b", "town", "school", "work"]}
+"""
+
+
+def test_an_audit_goes_on_where_it_stopped_and_its_claims_reproduce(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "party.py").write_text(PARTY.replace("SEED", "0"))
+    store, how = Store.open(tmp_path / "store"), {"explainers": ["saliency", "graphlime"], "n_nodes": 40}
+    measure = audit._dose
+
+    def stops_at_graphlime(subject: Any, name: str, *more: Any) -> Any:
+        if name == "graphlime":
+            raise KeyboardInterrupt
+        return measure(subject, name, *more)
+
+    monkeypatch.setattr(audit, "_dose", stops_at_graphlime)
+    with pytest.raises(KeyboardInterrupt):
+        gnn_audit(f"{tmp_path}/party.py:make", strengths=[1.0, 20.0], store=store, **how)
+    asked = []
+    monkeypatch.setattr(audit, "_dose", lambda s, n, *more: asked.append((n, more[0])) or measure(s, n, *more))
+    report = gnn_audit(f"{tmp_path}/party.py:make", strengths=[1.0, 20.0], store=store, **how)
+    assert ("saliency", 0.0) not in asked and len(asked) == 5
+    record = report.summary()
+    assert record["feature"] == "gender;a" and record["thresholds"]["saliency"] in (1.0, 20.0)
+    assert record["false_alarm_rates"]["saliency"]["value"] == 0 and report.page.is_file()
+    for verdict in report.verdicts:
+        rerun = rerun_claim(verdict.claim.id, ledger=store.path / "ledger.jsonl")
+        assert rerun.reproduced and {one.outcome for one in rerun.numbers} == {"equal"}
+    (tmp_path / "party.py").write_text(PARTY.replace("SEED", "1"))
+    with pytest.raises(ClaimError, match="another one"):
+        rerun_claim(report.verdicts[0].claim.id, ledger=store.path / "ledger.jsonl")
+    with pytest.raises(UsageError, match="strength above 0"):
+        gnn_audit(f"{tmp_path}/party.py:make", strengths=[0.0], store=store)
 
 
 def test_a_users_model_is_explained(tmp_path: Path) -> None:

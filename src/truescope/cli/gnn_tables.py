@@ -68,27 +68,25 @@ def print_end(summary: dict[str, Any]) -> None:
 
 
 def print_doses(summary: dict[str, Any]) -> None:
-    """The dose and response of every explainer."""
+    """The dose and response of every explainer, when it notices, and how often it says so where nothing is planted."""
     from rich.markup import escape
-    from rich.table import Table
 
-    from truescope.cli.terminal import stdout_console
+    from truescope.cli.terminal import print_rows, stdout_console
 
-    steps = sorted({dose["strength"] for dose in summary["doses"]})
-    table = Table(title=f"{escape(summary['feature'])}, share of the other features outranked, by strength", box=None)
-    table.add_column("explainer", no_wrap=True)
-    for strength in steps:
-        table.add_column(f"{strength:g}", justify="right", no_wrap=True)
-    table.add_column("notices", no_wrap=True)
+    steps, rows = sorted({dose["strength"] for dose in summary["doses"]}), []
     for name, at in summary["thresholds"].items():
         areas = {d["strength"]: d["area"] for d in summary["doses"] if d["explainer"] == name}
-        said = "always" if name in summary["false_alarms"] else "never" if at is None else f"from {at:g} on"
+        said = "always" if name in summary["false_alarms"] else "never" if at is None else f"from {at:g}"
         shown = ["–" if areas[s] is None else f"{areas[s]:.2f}" for s in steps]
-        table.add_row(name.replace("_", " "), *shown, said)
+        rate = summary["false_alarm_rates"][name]
+        rows.append([name.replace("_", " "), *shown, said, "–" if rate is None else f"{rate['value']:.0%}"])
     changed = [f"{effect['changed']:.0%}" for effect in summary["effects"]]
-    table.add_row("[dim]class changes[/dim]", *changed, "[dim]when the feature alone is swapped[/dim]")
-    console = stdout_console()
-    console.print(table)
+    rows.append(["classes it changes", *changed, "", ""])
+    n, console = max(dose["n_nodes"] for dose in summary["doses"]), stdout_console()
+    console.print(
+        f"“{escape(summary['feature'])}” planted: the share of other features that it outranks, by strength ({n} nodes)"
+    )
+    print_rows(["explainer", *(f"{strength:g}" for strength in steps), "notices", "false alarms"], rows)
     console.print(f"\nthe report: {summary['page']}")
 
 

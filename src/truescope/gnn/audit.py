@@ -140,7 +140,7 @@ def audit_feature(
     keep: Callable[[Dose], None] | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Audit:
-    """Plant ``feature`` (its name, or number) with each strength, and ask each explainer.
+    """Plant ``feature`` (its name, number, or words in it) with each strength, and ask each explainer.
 
     ``known`` are doses by explainer and strength that were measured before and are not measured again; ``keep`` is
     handed each new one as soon as it is there.
@@ -148,7 +148,7 @@ def audit_feature(
     Raises:
         UsageError: no such feature or explainer, or one that scores no features.
     """
-    column = feature_column(subject, feature)
+    column = feature_columns(subject, feature)[0]
     for name in explainers:
         if "features" not in explainer(name).scores:
             fit = ", ".join(one for one in EXPLAINERS if "features" in EXPLAINERS[one].scores)
@@ -173,21 +173,21 @@ def audit_feature(
     return Audit(subject.feature_names[column], tuple(doses), tuple(effects))
 
 
-def feature_column(subject: Subject, feature: str | int) -> int:
-    """A feature's number, by number or by name: the whole name, or words that only one name begins with or holds.
+def feature_columns(subject: Subject, feature: str | int) -> list[int]:
+    """A feature's number, by number or by its whole name; or the numbers of all whose names hold these words.
 
     Raises:
-        UsageError: none, or several; the nearest names are given.
+        UsageError: there is none; the nearest names are given.
     """
     names = subject.feature_names
     if isinstance(feature, int) or feature in names:
         column = feature if isinstance(feature, int) else names.index(feature)
         if 0 <= column < len(names):
-            return column
+            return [column]
     found = [i for i, name in enumerate(names) if str(feature).lower() in name.lower()]
     if not found:
         raise UsageError(f"no feature is called {feature!r}", fix=nearest(str(feature), names))
-    return found[0]
+    return found
 
 
 def matched_columns(subject: Subject, column: int, n: int = 10) -> Int[np.ndarray, " n_matched"]:

@@ -18,12 +18,13 @@ def audit_html(record: Mapping[str, Any]) -> str:
     head = (
         f"<h1>Who notices that the network uses “{escape(record['feature'])}”?</h1>"
         f"<p>The feature was wired into a network on {escape(str(facts['subject']))}{learned}, with a growing "
-        f"strength: at "
-        "1 it moves the margin as much as everything else together. The area is the share of the other features that "
-        "the "
-        f"planted one outranks; an explainer has noticed when its whole 95 % interval over nodes is above "
-        f"{record['noticed_above']:g}.</p>"
-        f'<p class="soft">run {escape(record["run"]["id"])} · seed {record["run"]["seed"]}</p>'
+        f"strength: at 1 it moves the margin as much as everything else together. The area is the share of the other "
+        f"features that the planted one outranks; an explainer has noticed when its whole 95 % interval over nodes is "
+        f"above {record['noticed_above']:g}. A false alarm is a node at which it ranks the feature that high although "
+        "the network does not use it (strength 0).</p>"
+        f'<p class="soft">run {escape(record["run"]["id"])} · '
+        f"commit {escape((record['run']['commit'] or {}).get('hash', 'unknown')[:10])} · "
+        f"seed {record['run']['seed']}</p>"
     )
     return page_html(
         "Planted reliance", head + _curves(record, names) + _table(record, names) + claims_html(record["claims"])
@@ -60,10 +61,18 @@ def _table(record: Mapping[str, Any], names: list[str]) -> str:
             cells.append("<td>–</td>" if dose["area"] is None else f"<td>{dose['area']:.2f}</td>")
         at = record["thresholds"][name]
         said = "always, used or not" if name in record["false_alarms"] else "never" if at is None else f"from {at:g} on"
-        body.append(f'<tr><td>{escape(name.replace("_", " "))}</td>{"".join(cells)}<td class="t">{said}</td></tr>')
+        alarms = _rate(record["false_alarm_rates"][name])
+        label = escape(name.replace("_", " "))
+        body.append(f'<tr><td>{label}</td>{"".join(cells)}<td class="t">{said}</td><td>{alarms}</td></tr>')
     changed = "".join(f"<td>{e['changed']:.0%}</td>" for e in record["effects"])
     return (
         '<div class="scroll card"><table><tr><th>area at strength</th>'
-        f'{head}<th class="t">notices</th></tr>{"".join(body)}'
-        f"<tr><td>nodes whose class the feature alone decides</td>{changed}<td></td></tr></table></div>"
+        f'{head}<th class="t">notices</th><th>false alarms</th></tr>{"".join(body)}'
+        f"<tr><td>nodes whose class the feature alone decides</td>{changed}<td></td><td></td></tr></table></div>"
     )
+
+
+def _rate(rate: Mapping[str, Any] | None) -> str:
+    if rate is None:
+        return "–"
+    return f"{rate['value']:.0%} [{rate['low']:.0%}, {rate['high']:.0%}], n = {rate['n']}"

@@ -8,20 +8,21 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from truescope.core.claims import Claim, ControlPlan, Prediction, Score, Status, Verdict
 from truescope.core.config import data_folder
-from truescope.core.errors import UsageError
+from truescope.core.errors import ClaimError, UsageError
 from truescope.core.progress import Watcher
 from truescope.gnn import AUDITED, NOTICED, STRENGTHS, Audit, Dose, audit_feature, doses_of, find_subject
-from truescope.gnn.audit import feature_column
+from truescope.gnn.audit import feature_columns
 from truescope.gnn.benchmark.audit_report import audit_html
-from truescope.gnn.networks import Subject
 from truescope.judge import Ledger, control_result, decide, evidence_level
-from truescope.store import Store, code_hash, commit, versions
+from truescope.pipelines.graphs.running import graphs, provenance, subject_hash
+from truescope.pipelines.reruns import Rerun
+from truescope.store import Store, code_hash
 
 _CONTROL = "the same feature, not planted"
+_LOG = "doses.jsonl"
+_VERB = "gnn audit"
 
 
 def run_audit(
@@ -38,23 +39,28 @@ def run_audit(
 ) -> tuple[dict[str, Any], list[Verdict], Path]:
     """Plant, ask, judge and write; see `gnn_audit`."""
     names, doses = tuple(explainers or AUDITED), tuple(sorted({0.0, *(strengths or STRENGTHS)}))
-    if doses[0] < 0 or n_nodes < 2 or seed < 0:
-        raise UsageError("strengths and seeds are 0 or more, and two nodes or more are explained")
+    if doses[0] < 0 or doses[-1] == 0 or n_nodes < 2 or seed < 0:
+        raise UsageError("a strength above 0, none below, a seed of 0 or more, and two nodes or more are needed")
     with watcher.stage("load") as said:
         subject, facts = find_subject(name, data or data_folder(), kind=kind, seed=seed, withhold=feature)
-        column = feature_column(subject, feature)
+        column, *others = feature_columns(subject, feature)
+        planted = subject.feature_names[column]
         said["text"] = (
             f"Loaded {facts['subject']}: {subject.n_nodes:,} nodes, {subject.n_arcs:,} arcs, "
             f"{subject.n_features} features"
         )
-    inputs = {**facts, "feature": subject.feature_names[column], "explainers": list(names), "strengths": list(doses)}
-    inputs |= {"n_nodes": n_nodes, "seed": seed, "graph": _graph_hash(subject), "code": code_hash(__name__)}
-    run = store.run("gnn-audit", inputs, title=f"{subject.feature_names[column]} planted in {facts['subject']}")
-    ledger, provenance = Ledger(store.path / "ledger.jsonl"), {"versions": versions(), "commit": commit(), "seed": seed}
-    claims = {one: _claim(one, subject.feature_names[column], facts, n_nodes, seed) for one in names}
+    if others:
+        watcher.note(f"{len(others) + 1} features hold {feature!r}; {planted!r}, the first of them, is planted.")
+    how = {"subject": name, "feature": feature, "kind": kind, "n_nodes": n_nodes, "seed": seed}
+    facts = {k: v for k, v in facts.items() if k != "explained"} | {"graph": subject_hash(subject)}
+    inputs = {**how, **facts, "explainers": list(names), "strengths": list(doses), "code": code_hash(__name__)}
+    run = store.run("gnn-audit", inputs, title=f"{planted} planted in {facts['subject']}")
+    ledger, strength = Ledger(store.path / "ledger.jsonl"), min((s for s in doses if s), key=lambda s: abs(s - 1))
+    claims = {one: _claim(one, planted, facts, how, strength) for one in names}
     for claim in claims.values():
-        ledger.state(claim, provenance)
+        ledger.state(claim, provenance(seed))
     with run.locked(watcher.note):
+        known = {(dose.explainer, dose.strength): dose for dose in map(Dose.read, run.read_lines(_LOG))}
         with watcher.stage("audit") as said:
             found = audit_feature(
                 subject,
@@ -63,13 +69,16 @@ def run_audit(
                 explainers=names,
                 n_nodes=n_nodes,
                 seed=seed,
+                known=known,
+                keep=lambda dose: run.append_line(_LOG, dose.record()),
                 progress=lambda done, total: watcher.progress("audit", done, total),
             )
-            said["text"] = f"Asked {len(names)} explainers at {len(doses)} strengths"
+            there = f"; {len(known)} of {len(found.doses)} answers were there" if known else ""
+            said["text"] = f"Asked {len(names)} explainers at {len(doses)} strengths{there}"
         verdicts = [_verdict(claims[one], mine) for one, mine in doses_of(found)]
         for verdict in verdicts:
-            ledger.append(verdict, provenance)
-        record = _record(found, facts, verdicts) | {"run": {"id": run.id, **provenance}}
+            ledger.append(verdict, provenance(seed))
+        record = _record(found, facts, verdicts) | {"run": {"id": run.id, **provenance(seed)}}
         run.write_json("audit.json", record)
         page = run.write_text("report.html", audit_html(record))
         if not run.finished:
@@ -77,55 +86,92 @@ def run_audit(
     return record, verdicts, page
 
 
-def _claim(explainer: str, feature: str, facts: Mapping[str, Any], n_nodes: int, seed: int) -> Claim:
-    return Claim(
-        text=f"{explainer} notices {feature!r} when it moves the margin as much as all else together (strength 1).",
+def rerun_dose(again: Rerun) -> Verdict:
+    """Ask one explainer again, from its claim's entry: the network is trained anew (or the user's made) by its seed.
+
+    Raises:
+        ClaimError: the graph or the network that comes out is another one than the claim was stated for.
+        UsageError: the data, or the user's file, are not there.
+    """
+    how, claim = again.arguments, again.claim
+    again.need_nothing("an audit makes its own model")
+    with graphs():
+        subject, _ = find_subject(
+            how["subject"], data_folder(), kind=how["kind"], seed=how["seed"], withhold=how["feature"]
+        )
+        if subject_hash(subject) != claim.population["graph"]:
+            raise ClaimError(
+                "this claim cannot be run again here",
+                why="the graph, or the network that was trained on it, is another one, bit for bit",
+                fix="use the data and the versions that the entry was made with, or state it anew",
+            )
+        found = audit_feature(
+            subject,
+            claim.target["feature"],
+            strengths=(0.0, float(claim.population["strength"])),
+            explainers=(claim.target["explainer"],),
+            n_nodes=how["n_nodes"],
+            seed=how["seed"],
+        )
+    return _verdict(claim, found.doses)
+
+
+def _claim(explainer: str, feature: str, facts: Mapping[str, Any], how: Mapping[str, Any], strength: float) -> Claim:
+    size = "as much as" if strength == 1 else f"{strength:g} times as much as"
+    stated = Claim(
+        text=f"{explainer} notices {feature!r} in {facts['subject']} when it moves the margin {size} all else together",
         predictions=(Prediction("area", ">=", NOTICED),),
-        control=ControlPlan(_CONTROL, (), 1, seed),
-        target={"subject": str(facts["subject"]), "feature": feature, "explainer": explainer},
-        population={**facts, "n_nodes": n_nodes, "strength": 1.0},
+        control=ControlPlan(_CONTROL, (), 1, how["seed"]),
+        target={
+            "subject": f"{explainer}'s score of {feature!r}",
+            "object": f"the dependence planted in {facts['subject']}",
+            "feature": feature,
+            "explainer": explainer,
+            "kind": how["kind"],
+        },
+        population={**facts, "n_nodes": how["n_nodes"], "strength": strength},
     )
+    return stated.with_procedure(_VERB, **how)
 
 
 def _verdict(claim: Claim, doses: Sequence[Dose]) -> Verdict:
-    """At strength 1, or the nearest that was tried; the control is the same question where the model does not use
-    it.
-    """
-    dose = min((d for d in doses if d.strength > 0), key=lambda d: abs(d.strength - 1), default=doses[-1])
+    """At the claim's strength; the control is the same question where the model does not use the feature."""
+    by_strength = {dose.strength: dose for dose in doses}
+    dose, unused = by_strength[float(claim.population["strength"])], by_strength[0.0]
     if not dose.n_nodes:
-        status, notes, controls, scores = Status.NOT_TESTABLE, (dose.note,), (), ()
-    else:
-        scores = (Score("area", dose.area, dose.low, dose.high, dose.n_nodes),)
-        unused = next(d for d in doses if d.strength == 0)
-        controls = (control_result(_CONTROL, claim.predictions, [{"area": unused.area}], dose.n_nodes),)
-        status, notes = decide(claim.predictions, scores, controls)
-        notes = (*notes, f"judged at strength {dose.strength:g}; first place at {dose.first:.0%} of the nodes")
-    return Verdict(claim, status, evidence_level(status, "observe", claim.predictions, {}), scores, controls, notes)
+        return Verdict(
+            claim,
+            Status.NOT_TESTABLE,
+            evidence_level(Status.NOT_TESTABLE, "observe", claim.predictions, {}),
+            (),
+            (),
+            (dose.note,),
+        )
+    scores = (Score("area", dose.area, dose.low, dose.high, dose.n_nodes), dose.named())
+    alarm = unused.named()
+    drawn = [{"area": unused.area, "named": alarm.value}]
+    controls = (control_result(_CONTROL, claim.predictions, drawn, dose.n_nodes),)
+    status, notes = decide(claim.predictions, scores, controls)
+    told = (
+        f"at strength {dose.strength:g}: first place at {dose.first:.0%} of the nodes; false alarms, where it is not "
+        f"planted: {alarm.value:.0%} [{alarm.low:.0%}, {alarm.high:.0%}]"
+    )
+    return Verdict(
+        claim, status, evidence_level(status, "observe", claim.predictions, {}), scores, controls, (*notes, told)
+    )
 
 
 def _record(found: Audit, facts: Mapping[str, Any], verdicts: Sequence[Verdict]) -> dict[str, Any]:
     names = [name for name, _ in doses_of(found)]
+    rates = {name: found.false_alarm_rate(name) for name in names}
     return {
         "feature": found.feature,
         "subject": dict(facts),
         "noticed_above": NOTICED,
         "thresholds": {name: found.threshold(name) for name in names},
         "false_alarms": [name for name in names if found.false_alarm(name)],
-        "doses": [_plain(dose.record()) for dose in found.doses],
+        "false_alarm_rates": {name: None if rate is None else vars(rate) for name, rate in rates.items()},
+        "doses": [dose.record() for dose in found.doses],
         "effects": [{"strength": e.strength, "changed": e.changed} for e in found.effects],
         "claims": [verdict.to_json() for verdict in verdicts],
     }
-
-
-def _plain(record: dict[str, Any]) -> dict[str, Any]:
-    """JSON has no NaN: what was not measured is null."""
-    return {k: None if isinstance(v, float) and np.isnan(v) else v for k, v in record.items()}
-
-
-def _graph_hash(subject: Subject) -> str:
-    import hashlib
-
-    digest = hashlib.sha256(subject.x.numpy().tobytes() + subject.edge_index.numpy().tobytes())
-    for tensor in subject.model.state_dict().values():
-        digest.update(tensor.detach().numpy().tobytes())
-    return digest.hexdigest()

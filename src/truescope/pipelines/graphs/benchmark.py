@@ -29,8 +29,9 @@ from truescope.gnn.benchmark import (
     sweep,
 )
 from truescope.judge import Ledger
+from truescope.pipelines.graphs.running import graphs, provenance
 from truescope.pipelines.reruns import Rerun
-from truescope.store import Run, Store, code_hash, commit, file_hash, versions
+from truescope.store import Run, Store, code_hash, file_hash
 
 _LOG = "cells.jsonl"
 _MEASURING = "truescope.gnn.benchmark.sweep"
@@ -66,7 +67,7 @@ def run_benchmark(
             verdicts = judge_findings(results, claims, seed)
             said["text"] = f"Judged {len(verdicts)} published findings beside random scores"
         for verdict in verdicts:
-            Ledger(store.path / "ledger.jsonl").append(verdict, _provenance(seed))
+            Ledger(store.path / "ledger.jsonl").append(verdict, provenance(seed))
         record = _record(run, results, verdicts, cells, seed)
         run.write_json("benchmark.json", record)
         page = run.write_text("report.html", report_html(record))
@@ -105,16 +106,16 @@ def _state(ledger: Ledger, cells: Sequence[Cell], names: Sequence[str], quick: b
     for finding in FINDINGS:
         if set(finding.explainers) <= set(names):
             claims[finding.text] = finding.claim(_population(cells), seed, procedure)
-            ledger.state(claims[finding.text], _provenance(seed))
+            ledger.state(claims[finding.text], provenance(seed))
     return claims
 
 
 def rerun_finding(again: Rerun) -> Verdict:
-    """Run a published finding again from its entry: the same cells, measured anew; models and dictionaries have no say.
+    """Run a published finding again from its entry: the same cells, measured anew.
 
     Raises:
         ClaimError: no finding says that, or the cells are no longer those it was stated for.
-        UsageError: the Facebook part is wanted and its data are not there.
+        UsageError: the Facebook part is wanted and its data are not there, or a model is named.
     """
     claim, arguments, watcher = again.claim, again.arguments, again.watcher
     found = [finding for finding in FINDINGS if finding.text == claim.text]
@@ -128,8 +129,9 @@ def rerun_finding(again: Rerun) -> Verdict:
             why="no finding says it" if not found else "the cells are others than those it was stated for",
             fix="run truescope gnn benchmark, which states it anew",
         )
+    again.need_nothing("the benchmark makes its own models")
     measured = []
-    with watcher.stage("measure") as said:
+    with graphs(), watcher.stage("measure") as said:
         for done, one in enumerate(sweep(cells, found[0].explainers, folder, min(2, processors())), 1):
             measured += one
             watcher.progress("measure", done, len(cells))
@@ -174,7 +176,7 @@ def _record(
             "seed": seed,
             "seeds": ", ".join(str(s) for s in sorted({cell.seed for cell in cells})),
             "seconds": sum(m.seconds for m in results.measured),
-            **_provenance(seed),
+            **provenance(seed),
         },
     }
 
@@ -191,7 +193,3 @@ def _comparison(c: Comparison) -> dict[str, Any]:
         "agrees": c.agrees,
         "explanation": "" if c.agrees else explanation(c.key),
     }
-
-
-def _provenance(seed: int) -> dict[str, Any]:
-    return {"versions": versions(), "commit": commit(), "seed": seed}

@@ -22,9 +22,10 @@ from truescope.gnn.bridge_claims import (
 )
 from truescope.gnn.data import CitationGraph, citation_graph
 from truescope.judge import Ledger
+from truescope.pipelines.graphs.running import graphs, provenance
 from truescope.pipelines.reruns import Rerun
 from truescope.statistics import holm
-from truescope.store import Store, code_hash, commit, versions
+from truescope.store import Store, code_hash
 
 _VERB = "gnn dictionary"
 _GRAPHS = ("cora", "citeseer")
@@ -51,21 +52,24 @@ def run_dictionary(
     found, facts = _make(data, watcher, **arguments)
     inputs = {**arguments, **facts, "n_claims": n_claims, "code": code_hash(__name__)}
     run = store.run("gnn-dictionary", inputs, title=f"{name}, {n_features} features, {k} kept")
-    ledger, provenance = Ledger(store.path / "ledger.jsonl"), {"versions": versions(), "commit": commit(), "seed": seed}
+    ledger = Ledger(store.path / "ledger.jsonl")
     with run.locked(watcher.note):
         features = found.features()
         claims = _claims(found, features[:n_claims], name, seed)
         claims = [claim.with_procedure(_VERB, **arguments) for claim in claims]
         for claim in claims:
-            ledger.state(claim, provenance)
+            ledger.state(claim, provenance(seed))
         verdicts = []
         with watcher.stage("judge") as said:
             for done, claim in enumerate(claims, 1):
                 verdicts.append(_judge(claim, found))
-                ledger.append(verdicts[-1], provenance)
+                ledger.append(verdicts[-1], provenance(seed))
                 watcher.progress("judge", done, len(claims))
             said["text"] = f"Judged {len(claims)} claims on {len(found.held):,} held-out nodes"
-        record = _record(found, features, verdicts, name) | {"subject": facts, "run": {"id": run.id, **provenance}}
+        record = _record(found, features, verdicts, name) | {
+            "subject": facts,
+            "run": {"id": run.id, **provenance(seed)},
+        }
         run.write_json("dictionary.json", record)
         if not run.finished:
             run.finish({"fvu": record["quality"]["fvu"]})
@@ -79,7 +83,9 @@ def rerun_feature(again: Rerun) -> Verdict:
         ClaimError: the dictionary that comes out is another one than the claim was stated for.
         UsageError: the data are not there.
     """
-    found, _ = _make(None, again.watcher, **again.arguments)
+    again.need_nothing("the network and its dictionary are trained anew")
+    with graphs():
+        found, _ = _make(None, again.watcher, **again.arguments)
     if found.dictionary.hash != again.claim.target["dictionary"]:
         raise ClaimError(
             "this claim cannot be run again here",

@@ -14,7 +14,8 @@ from truescope.core.progress import Watcher
 from truescope.gnn import find_subject
 from truescope.gnn.explainers import explainer
 from truescope.gnn.fidelity import fidelity, stability
-from truescope.store import Store, code_hash, commit, versions
+from truescope.pipelines.graphs.running import provenance
+from truescope.store import Store, code_hash
 
 EVALUATED = ("saliency", "integrated_gradients", "lrp_gamma", "gnn_explainer", "graphlime", "occlusion", "random")
 _SEEDED = ("gnn_explainer", "random", "shapley", "pg_explainer")
@@ -63,7 +64,7 @@ def run_evaluate(
                 rows.append(measured | {"stability": stability(found, part=part) if len(found) > 1 else None})
             said["text"] = f"Evaluated {len(rows)} explainers on {len(nodes)} nodes"
         record = {"subject": facts, "part": part, "share": share, "n_nodes": len(nodes), "rows": rows}
-        record |= {"run": {"id": run.id, "seed": seed, "versions": versions(), "commit": commit()}}
+        record |= {"run": {"id": run.id, **provenance(seed)}}
         run.write_json("evaluation.json", record)
         if not run.finished:
             run.finish({"n_explainers": len(rows)})

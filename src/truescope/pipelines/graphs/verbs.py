@@ -7,13 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 from truescope.core.claims import Verdict
-from truescope.core.errors import UsageError
 from truescope.core.progress import Watcher
+from truescope.pipelines.graphs.running import graphs
 from truescope.store import Store
 
 
@@ -50,11 +49,11 @@ def gnn_benchmark(
         UsageError: no such explainer, or a negative seed.
         StoreError, GraphError: as their names say.
     """
-    need_graphs()
-    from truescope.pipelines.graphs.benchmark import run_benchmark
+    with graphs():
+        from truescope.pipelines.graphs.benchmark import run_benchmark
 
-    found = run_benchmark(quick, explainers, data, n_processes, seed, store or Store.open(), watcher or Watcher())
-    return GnnBenchmarkReport(*found)
+        found = run_benchmark(quick, explainers, data, n_processes, seed, store or Store.open(), watcher or Watcher())
+        return GnnBenchmarkReport(*found)
 
 
 @dataclass(frozen=True)
@@ -93,12 +92,12 @@ def gnn_audit(
         UsageError: no such subject, feature or explainer, or data that are not there.
         ModelError, GraphError, StoreError: as their names say.
     """
-    need_graphs()
-    from truescope.pipelines.graphs.audit import run_audit
+    with graphs():
+        from truescope.pipelines.graphs.audit import run_audit
 
-    store, watcher = store or Store.open(), watcher or Watcher()
-    found = run_audit(subject, feature, kind, explainers, strengths, n_nodes, data, seed, store, watcher)
-    return GnnAuditReport(*found)
+        store, watcher = store or Store.open(), watcher or Watcher()
+        found = run_audit(subject, feature, kind, explainers, strengths, n_nodes, data, seed, store, watcher)
+        return GnnAuditReport(*found)
 
 
 def gnn_explain(
@@ -120,10 +119,10 @@ def gnn_explain(
         UsageError: no such subject, explainer or node.
         ModelError, GraphError: as their names say.
     """
-    need_graphs()
-    from truescope.pipelines.graphs.explain import run_explain
+    with graphs():
+        from truescope.pipelines.graphs.explain import run_explain
 
-    return run_explain(subject, explainer, nodes, kind, n_features, data, seed, watcher or Watcher())
+        return run_explain(subject, explainer, nodes, kind, n_features, data, seed, watcher or Watcher())
 
 
 def gnn_evaluate(
@@ -149,11 +148,11 @@ def gnn_evaluate(
         UsageError: no such subject, explainer or part.
         ModelError, GraphError, StoreError: as their names say.
     """
-    need_graphs()
-    from truescope.pipelines.graphs.evaluate import run_evaluate
+    with graphs():
+        from truescope.pipelines.graphs.evaluate import run_evaluate
 
-    store, watcher = store or Store.open(), watcher or Watcher()
-    return run_evaluate(subject, kind, explainers, part, share, n_nodes, n_seeds, data, seed, store, watcher)
+        store, watcher = store or Store.open(), watcher or Watcher()
+        return run_evaluate(subject, kind, explainers, part, share, n_nodes, n_seeds, data, seed, store, watcher)
 
 
 @dataclass(frozen=True)
@@ -188,16 +187,8 @@ def gnn_dictionary(
         UsageError: no such graph, or sizes that cannot be.
         GraphError, StoreError: as their names say.
     """
-    need_graphs()
-    from truescope.pipelines.graphs.dictionary import run_dictionary
+    with graphs():
+        from truescope.pipelines.graphs.dictionary import run_dictionary
 
-    store, watcher = store or Store.open(), watcher or Watcher()
-    return GnnDictionaryReport(*run_dictionary(subject, n_features, k, n_claims, data, seed, store, watcher))
-
-
-def need_graphs() -> None:
-    """Raise UsageError where the extra `gnn` is not installed."""
-    if find_spec("torch_geometric") is None:
-        raise UsageError(
-            "graph networks need torch-geometric", why="it is not installed", fix='pip install "truescope[gnn]"'
-        )
+        store, watcher = store or Store.open(), watcher or Watcher()
+        return GnnDictionaryReport(*run_dictionary(subject, n_features, k, n_claims, data, seed, store, watcher))

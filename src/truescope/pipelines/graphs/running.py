@@ -1,0 +1,48 @@
+"""What every verb on graphs runs under, and what its results are traced by."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Any
+
+from truescope.core.errors import UsageError
+from truescope.store import commit, versions
+
+if TYPE_CHECKING:
+    from truescope.gnn.networks import Subject
+
+
+@contextmanager
+def graphs() -> Iterator[None]:
+    """A block that needs the extra `gnn`, on one thread.
+
+    The matrices are small: two threads gain little on an idle machine, and on a busy one each waits for the other at
+    every operation (ten times slower, where it was measured). Numbers come out the same on any machine, too.
+
+    Raises:
+        UsageError: the extra is not installed.
+    """
+    for package in ("torch_geometric", "threadpoolctl"):
+        if find_spec(package) is None:
+            raise UsageError(
+                f"graph networks need {package}", why="it is not installed", fix='pip install "truescope[gnn]"'
+            )
+    import torch  # noqa: F401 - its threads are limited only once it is there
+    from threadpoolctl import threadpool_limits
+
+    with threadpool_limits(1):
+        yield
+
+
+def provenance(seed: int) -> dict[str, Any]:
+    """What is written beside every claim and verdict."""
+    return {"versions": versions(), "commit": commit(), "seed": seed}
+
+
+def subject_hash(subject: Subject) -> str:
+    """The SHA-256 of a graph, its features and the model's weights."""
+    tensors = (subject.x, subject.edge_index, *subject.model.state_dict().values())
+    return hashlib.sha256(b"".join(tensor.detach().numpy().tobytes() for tensor in tensors)).hexdigest()
