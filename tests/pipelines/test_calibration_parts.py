@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import math
 import xml.etree.ElementTree as ET
+from collections import defaultdict
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
 
 from truescope.core.claims import Score
+from truescope.core.errors import ModelError
 from truescope.core.sites import Site
 from truescope.pipelines.calibration.cells import FULL, QUICK, cells
 from truescope.pipelines.calibration.collapse import Subject, chain_model, collapse_rows
@@ -25,8 +28,9 @@ from truescope.pipelines.calibration.qualities import (
 )
 from truescope.pipelines.calibration.scoring import choice_rows, edge_matrices, edge_rows, node_rows
 from truescope.pipelines.calibration.summaries import summarise
+from truescope.pipelines.calibration.trained import random_rows, trained_rows, trained_world
 from truescope.trace import direct_effects
-from truescope.truth import named_programs, prompts
+from truescope.truth import named_programs, prompts, sorter
 
 TWO_HOP = named_programs()["two_hop"]
 
@@ -63,7 +67,7 @@ def test_truths_are_nested_and_corrupt_prompts_answer_otherwise() -> None:
 
 def test_a_random_model_does_not_rank_the_truth() -> None:
     known = known_model(TWO_HOP, "identity", 3, seed=2)
-    model = random_weights(known, 0)
+    model = random_weights(known.model, 0)
     areas = []
     for prompt in known.prompts:
         frame, other = known.frame(prompt), direct_effects(model, prompt.tokens, targets=[prompt.target])
@@ -147,6 +151,31 @@ def test_every_cell_has_a_key_of_its_own_and_every_claim_a_cell() -> None:
         assert len({claim.id for _, claim in claims}) == len(claims)
         for one, _ in claims:
             assert (one.parts[0], one.parts[1]) in subjects and one.control in subjects
+
+
+def test_methods_find_what_the_induction_heads_rest_on_and_random_weights_do_not() -> None:
+    found: dict[str, dict[tuple[str, str], float]] = {}
+    for name, rows_of in (("trained", trained_rows), ("random", random_rows)):
+        values = defaultdict(list)
+        for rows in rows_of("induction heads", 0, 3, seed=5):
+            for one in rows:
+                if one["truth"] in ("direct", "used") and one["metric"] in ("auroc", "closure gap"):
+                    values[one["level"], one["method"] + " gap" * (one["metric"] != "auroc")].append(one["value"])
+        found[name] = {key: float(np.mean(value)) for key, value in values.items()}
+    trained, random = found["trained"], found["random"]
+    assert trained["edge", "frozen graph"] == 1.0 and trained["edge", "frozen graph gap"] <= 1e-5
+    assert trained["choice", "QK attribution"] >= 0.99 and trained["token", "zero ablation"] >= 0.99
+    for key in (("edge", "frozen graph"), ("token", "zero ablation"), ("head", "zero ablation")):
+        assert trained[key] >= 0.9 > random[key]
+    # What a head without work could do is much, what it does is nothing.
+    assert trained["whole head", "zero ablation"] >= 0.9 > 0.75 > trained["whole head", "gradient"]
+
+
+def test_a_world_whose_facts_fail_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    strict = tuple(replace(fact, at_least=1.1) for fact in sorter.FACTS_OF_EVERY_SEED)
+    monkeypatch.setattr(sorter, "FACTS_OF_EVERY_SEED", strict)
+    with pytest.raises(ModelError, match="sorter of seed 1 is not what it should be"):
+        trained_world("sorter", 1, 1, 0)
 
 
 def test_the_figure_is_whole() -> None:

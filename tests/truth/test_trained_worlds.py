@@ -9,13 +9,14 @@ import pytest
 import torch
 from transformers import AutoModelForCausalLM, GPT2LMHeadModel
 
-from truescope.core.errors import UsageError
+from truescope.core.errors import ModelError, UsageError
 from truescope.models import Model
-from truescope.truth import Fact, induction, sorter
+from truescope.truth import Fact, induction, induction_heads, sorter
 from truescope.truth.attention_only import Recipe, untrained
 from truescope.truth.facts import check_fact
 from truescope.truth.induction import INDUCTION_FOLDER, check_induction
 from truescope.truth.sorter import SORTER_FOLDER, check_sorter
+from truescope.truth.trained_graphs import induction_prompts, sorter_prompts
 
 CHECKS = {"sorter": (SORTER_FOLDER, check_sorter), "induction": (INDUCTION_FOLDER, check_induction)}
 
@@ -44,6 +45,48 @@ def test_an_untrained_model_has_none_of_the_facts() -> None:
         model = untrained(module.RECIPE, len(module.VOCABULARY), module.CONTEXT, module.BOS).eval()
         found = [checked for checked in check(model) if checked.fact.measure != "lost_without_previous"]
         assert found and not any(checked.holds for checked in found), [str(checked) for checked in found]
+
+
+@pytest.mark.parametrize("seed", induction_heads.SEEDS)
+def test_the_heads_do_what_their_card_says(seed: int) -> None:
+    folder = induction_heads.INDUCTION_HEADS_FOLDER / str(seed)
+    heads = induction_heads.known_heads(_load(folder))
+    card = json.loads((folder / "card.json").read_text())
+    assert card["seed"] == seed and heads.holds, [str(checked) for checked in heads.facts]
+    assert [fact["head"] for fact in card["facts"]] == [
+        None if checked.fact.head is None else list(checked.fact.head) for checked in heads.facts
+    ]
+    assert len({*heads.previous, *heads.induction, *heads.idle}) == 8
+
+
+def test_an_untrained_model_has_no_known_heads() -> None:
+    torch.manual_seed(0)
+    model = untrained(induction_heads.RECIPE, len(induction.VOCABULARY), induction.CONTEXT, induction.BOS).eval()
+    with pytest.raises(ModelError, match="no previous-token head"):
+        induction_heads.known_heads(model)
+
+
+@pytest.mark.parametrize("seed", sorter.SEEDS)
+def test_sorters_of_every_seed_keep_the_wider_bounds(seed: int) -> None:
+    found = check_sorter(_load(sorter.folder(seed)), sorter.FACTS_OF_EVERY_SEED)
+    assert all(checked.holds for checked in found), [str(checked) for checked in found]
+
+
+def test_known_graphs_point_at_the_tokens_that_the_answer_hangs_on() -> None:
+    heads = induction_heads.known_heads(_load(induction_heads.INDUCTION_HEADS_FOLDER / "0"))
+    for prompt in induction_prompts(20, 1, heads):
+        used = [node for node in prompt.truth.nodes if node.kind == "token" and node.on_path]
+        before, copied, last = sorted(used, key=lambda node: node.position)
+        assert before.index == last.index == int(prompt.tokens[-1]) and copied.position == before.position + 1
+        assert copied.index == prompt.target and copied.on_value_path and not last.on_value_path
+        assert (prompt.tokens[1:] != prompt.corrupt[1:]).all() and len(prompt.other) == len(prompt.tokens)
+        on_path = {(node.layer, node.index) for node in prompt.truth.nodes if node.kind == "head" and node.on_path}
+        assert on_path == {*heads.previous, *heads.induction}
+    for prompt in sorter_prompts(20, 1):
+        given = int(prompt.tokens[-1])
+        larger = [digit for digit in prompt.tokens[1 : sorter.LENGTH + 1].tolist() if digit > given]
+        assert prompt.target == min(larger)
+        assert {n.index for n in prompt.truth.nodes if n.on_path and n.kind == "token"} == {given, prompt.target}
 
 
 def test_the_sorter_sorts_in_words() -> None:

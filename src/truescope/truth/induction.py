@@ -12,7 +12,7 @@ Source of the mechanism: Olsson et al., "In-context Learning and Induction Heads
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from functools import cache
@@ -98,13 +98,14 @@ def _mean_where(values: Float[Tensor, "n pos"], where: Tensor) -> Float[Tensor, 
     return ((values * where).sum(1) / n.clamp(min=1))[n > 0]
 
 
-def _continues(model: GPT2LMHeadModel, head: tuple[int, int] | None) -> Float[Tensor, " case"]:
+def continues(model: GPT2LMHeadModel, head: tuple[int, int] | None) -> Float[Tensor, " case"]:
+    """Whether the likeliest next token is the one that follows in the block: the share of each sequence's runs."""
     tokens, copied = fresh_sequences()
     right = model(tokens[:, :-1]).logits.argmax(-1) == tokens[:, 1:]
     return _mean_where(right.float(), copied[:, 1:] > 0)
 
 
-def _previous(model: GPT2LMHeadModel, head: tuple[int, int] | None) -> Float[Tensor, " case"]:
+def attends_to_previous(model: GPT2LMHeadModel, head: tuple[int, int] | None) -> Float[Tensor, " case"]:
     """The share on the token before, over the block: only there are keys made that later queries look for."""
     assert head is not None
     tokens, _ = fresh_sequences()
@@ -117,7 +118,7 @@ def _n_before(tokens: Int[Tensor, "n pos"]) -> Int[Tensor, "n pos"]:
     return (tokens[:, :, None] == tokens[:, None, :]).tril(-1).sum(2)
 
 
-def _after(model: GPT2LMHeadModel, head: tuple[int, int] | None) -> Float[Tensor, " case"]:
+def attends_after(model: GPT2LMHeadModel, head: tuple[int, int] | None) -> Float[Tensor, " case"]:
     """The share on the token that is copied, at its first coming, seen from where it is predicted, at its second.
 
     Later runs have more than one such token; a head may divide its attention among them.
@@ -132,31 +133,37 @@ def _after(model: GPT2LMHeadModel, head: tuple[int, int] | None) -> Float[Tensor
 
 
 def _lost(model: GPT2LMHeadModel, head: tuple[int, int] | None) -> Float[Tensor, " case"]:
-    with _without(model, PREVIOUS_HEAD):
-        return 1 - _after(model, head)
+    with without(model, [PREVIOUS_HEAD]):
+        return 1 - attends_after(model, head)
 
 
 @contextmanager
-def _without(model: GPT2LMHeadModel, head: tuple[int, int]) -> Iterator[None]:
-    """The model with one head silent."""
-    attn: Any = model.transformer.h[head[0]].attn
+def without(model: GPT2LMHeadModel, heads: Sequence[tuple[int, int]]) -> Iterator[None]:
+    """The model with some heads, each (layer, index), silent at every position."""
+    handles = []
+    for layer in sorted({layer for layer, _ in heads}):
+        attn: Any = model.transformer.h[layer].attn
+        silenced = [index for other, index in heads if other == layer]
 
-    def silence(module: Any, args: tuple[Tensor, ...]) -> tuple[Tensor]:
-        heads = args[0].unflatten(-1, (attn.num_heads, -1)).clone()
-        heads[:, :, head[1]] = 0.0
-        return (heads.flatten(-2),)
+        def silence(
+            module: Any, args: tuple[Tensor, ...], n_heads: int = attn.num_heads, silenced: list[int] = silenced
+        ) -> tuple[Tensor]:
+            z = args[0].unflatten(-1, (n_heads, -1)).clone()
+            z[:, :, silenced] = 0.0
+            return (z.flatten(-2),)
 
-    handle = attn.c_proj.register_forward_pre_hook(silence)
+        handles.append(attn.c_proj.register_forward_pre_hook(silence))
     try:
         yield
     finally:
-        handle.remove()
+        for handle in handles:
+            handle.remove()
 
 
 MEASURES: dict[str, Measure] = {
-    "continues": _continues,
-    "attends_to_previous": _previous,
-    "attends_after": _after,
+    "continues": continues,
+    "attends_to_previous": attends_to_previous,
+    "attends_after": attends_after,
     "lost_without_previous": _lost,
 }
 """How each fact is measured: one number for each fresh sequence."""

@@ -11,6 +11,7 @@ smallest digit above the one before, which the head copies.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from functools import cache
 from itertools import combinations, permutations
@@ -27,7 +28,9 @@ from truescope.truth.facts import CheckedFact, Fact, Measure, check_fact
 from truescope.truth.tokens import BOS as BOS_WORD
 
 SORTER_FOLDER = Path(__file__).parent / "worlds" / "sorter"
-"""Where the trained weights that come with the package lie."""
+"""Where the trained weights that come with the package lie: those of the first of `SEEDS`."""
+SEEDS = (0, 1, 2)
+"""Seeds of the sorters that come with the package."""
 
 N_DIGITS, LENGTH = 10, 5
 EQUALS, BOS = N_DIGITS, N_DIGITS + 1
@@ -43,7 +46,18 @@ FACTS = (
     Fact("more than three quarters of that attention lies there", "share_on_next", 0.75, (0, 0)),
     Fact("what the head copies from a digit promotes that digit above all others", "copies", 0.9, (0, 0)),
 )
-"""What is known of the shipped sorter, with the bounds that its measures keep."""
+"""What is known of the first sorter, with the bounds that its measures keep."""
+FACTS_OF_EVERY_SEED = (
+    *FACTS[:2],
+    Fact("more than half of that attention lies there", "share_on_next", 0.5, (0, 0)),
+    FACTS[3],
+)
+"""What is known of the sorters of all `SEEDS`: how sharply they attend differs between them."""
+
+
+def folder(seed: int) -> Path:
+    """Where the sorter of one of `SEEDS` lies."""
+    return SORTER_FOLDER if seed == SEEDS[0] else SORTER_FOLDER.with_name("sorters") / str(seed)
 
 
 @cache
@@ -137,9 +151,9 @@ MEASURES: dict[str, Measure] = {
 """How each fact is measured: one number for each held-out set (for "copies", each digit at each position)."""
 
 
-def check_sorter(model: GPT2LMHeadModel) -> list[CheckedFact]:
+def check_sorter(model: GPT2LMHeadModel, facts: Sequence[Fact] = FACTS) -> list[CheckedFact]:
     """Measure every fact on a sorter."""
-    return [check_fact(fact, model, MEASURES) for fact in FACTS]
+    return [check_fact(fact, model, MEASURES) for fact in facts]
 
 
 def train_sorter(seed: int = 0, recipe: Recipe = RECIPE, progress: Progress | None = None) -> GPT2LMHeadModel:

@@ -34,6 +34,7 @@ from truescope.pipelines.calibration.scoring import (
     ranking_rows,
     row,
 )
+from truescope.pipelines.calibration.trained import N_MODELS, RANDOM, WORLDS, random_rows, trained_rows
 from truescope.trace import DictionaryReplacement, direct_effects
 from truescope.trace.patching import Nodes
 from truescope.truth import Program, named_programs, prompts, random_program
@@ -54,9 +55,11 @@ class Size:
     budgets: tuple[int, ...]
     n_trained: int
     n_false_discovery: int
+    n_worlds: int = 2
+    """Of how many trained models of each kind, where there are so many."""
 
 
-FULL = Size("full", 6, 40, 3, None, 1, (2, 3, 4), (1, 2, 4), 2, 1000)
+FULL = Size("full", 6, 40, 3, None, 1, (2, 3, 4), (1, 2, 4), 2, 1000, 5)
 QUICK = Size("quick", 2, 6, 2, 4, 1, (2, 3), (1, 4), 1, 1000)
 
 
@@ -113,6 +116,20 @@ def cells(size: Size, seed: int) -> list[Cell]:
     for depth in size.depths:
         for subject in subjects(size.budgets, range(size.n_trained)):
             found.append(_collapse_cell(depth, subject, 2 * size.n_prompts))
+    return found + _trained_cells(size, seed)
+
+
+def _trained_cells(size: Size, seed: int) -> list[Cell]:
+    """The trained worlds and, for each, random weights: four times as many prompts, since they are cheap."""
+    found, n_prompts = [], 4 * size.n_prompts
+    for name in WORLDS:
+        for group, n, rows in (
+            (name, min(size.n_worlds, N_MODELS[name]), trained_rows),
+            (RANDOM + name, size.n_random_weights, random_rows),
+        ):
+            for number in range(n):
+                facts = {"group": group, "program": name, "norms": "trained", "dictionary": "neurons", "seed": number}
+                found.append(Cell(facts, partial(rows, name, number, n_prompts, seed)))
     return found
 
 
@@ -141,7 +158,7 @@ def _random_program_rows(number: int, n_prompts: int, seed: int) -> Iterator[lis
 def _random_weights_rows(program: Program, n_prompts: int, seed: int, control: int) -> Iterator[list[Row]]:
     """The same scores from a model with random weights, ranked against the program's truth: the negative control."""
     known = known_model(program, "identity", n_prompts, seed)
-    model = random_weights(known, control)
+    model = random_weights(known.model, control)
     for prompt in known.prompts:
         frame = known.frame(prompt)
         effects = direct_effects(model, prompt.tokens, targets=[prompt.target])
@@ -184,7 +201,7 @@ def _sae_rows(program: Program, sae_seed: int | None, n_prompts: int, seed: int)
         frame = known.frame(prompt)
         places, used = _active_directions(known, frame, layers)
         if places:
-            yield list(ranking_rows("SAE feature", node_scores(known.model, frame, nodes), places, used, {}))
+            yield list(ranking_rows("SAE feature", node_scores(known.model, frame.prompt, nodes), places, used, {}))
 
 
 def _active_directions(known: Known, frame: Frame, layers: list[int]) -> tuple[list[Place], np.ndarray]:

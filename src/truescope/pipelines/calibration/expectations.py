@@ -17,6 +17,7 @@ from truescope.judge import control_result, decide, evidence_level
 from truescope.pipelines.calibration.cells import Size
 from truescope.pipelines.calibration.scoring import Row
 from truescope.pipelines.calibration.summaries import PARTS, Key, Summary
+from truescope.pipelines.calibration.trained import RANDOM, WORLDS
 
 _CONTRASTS = (
     "attribution patching",
@@ -41,6 +42,8 @@ class Expectation:
     control: tuple[str, str]
     """Group and dictionary of the control: another model or dictionary, scored the same way."""
     control_kind: ControlKind = ControlKind.RANDOM_MODEL
+    assumption: str = "the compiled model is its program, which a test compares on all inputs"
+    threat: str = "compiled models are cleaner than trained ones: what fails here fails, what holds here may not"
 
     def key(self, metric: str) -> Key:
         """The key of one of its scores."""
@@ -65,8 +68,8 @@ class Expectation:
             type=ClaimType.FAITHFULNESS,
             metric="area under the ROC curve of |score|, ties one half, averaged over prompts, then programs",
             seeds={"calibration": seed},
-            assumptions=("the compiled model is its program, which a test compares on all inputs",),
-            threats=("compiled models are cleaner than trained ones: what fails here fails, what holds here may not",),
+            assumptions=(self.assumption,),
+            threats=(self.threat,),
         ).with_procedure("calibrate", size=size.name, seed=seed, parts=list(self.parts))
 
 
@@ -105,7 +108,7 @@ def expectations(size: Size) -> list[Expectation]:
         text = f"The influence of a frozen graph on the {name}s ranks the edges of the value path above others"
         found.append(Expectation(text, parts, _auroc(threshold), ("dictionaries", "random PLT"), ControlKind.BASELINE))
     found += [e for depth in size.depths for e in _collapse(depth, size)]
-    return found
+    return found + [e for world in WORLDS for e in _trained(world)]
 
 
 def _methods(level: str) -> list[str]:
@@ -144,6 +147,37 @@ def _collapse(depth: int, size: Size) -> list[Expectation]:
     for budget in size.budgets:
         text = f"A CLT trained with {budget} active features a layer says at least .9 {says}"
         found.append(claim("trained CLT", budget, text, Prediction("response", ">=", 0.9)))
+    return found
+
+
+_TRAINED_LEVELS = {"sorter": ("token",), "induction heads": ("token", "head", "whole head")}
+"""What there is to rank: the sorter has one head."""
+_NOUNS = {"token": "tokens", "head": "heads at positions", "whole head": "heads, whatever the position,"}
+
+
+def _trained(world: str) -> list[Expectation]:
+    """The claims on a trained world: what is direct, what a score is made of, and every method on its nodes."""
+
+    def claim(text: str, level: str, method: str, truth: str, *predictions: Prediction) -> Expectation:
+        parts = (world, "neurons", None, None, level, method, truth)
+        assumption = "the heads do what the facts checked on other sequences say, on every prompt"
+        threat = "two small attention-only models, and facts that are measured: a truth weaker than a compiled one"
+        random = (RANDOM + world, "neurons")
+        return Expectation(text, parts, predictions, random, assumption=assumption, threat=threat)
+
+    frozen = f"The frozen graph of the trained {world} ranks the token that is copied above all other sources"
+    pairs = f"QK attribution on the trained {world} ranks the pair that a head compares above all others, and closes"
+    found = [
+        claim(frozen + ", and closes", "edge", "frozen graph", "direct", *_auroc(EXACT, _CLOSES)),
+        claim(pairs, "choice", "QK attribution", "direct", *_auroc(EXACT, _CLOSES)),
+    ]
+    for level in _TRAINED_LEVELS[world]:
+        for method in _methods(level):
+            truth = "used, moved" if method.startswith(_CONTRASTS) else "used"
+            hangs = f"that the answers of the trained {world} rest on"
+            text = f"{method.capitalize()} ranks {_NOUNS[level]} {hangs} above others"
+            among = " among those that differ from the corrupt prompt" if truth != "used" else ""
+            found.append(claim(text + among, level, method, truth, *_auroc(READABLE)))
     return found
 
 

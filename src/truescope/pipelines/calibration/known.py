@@ -34,7 +34,7 @@ UnitOf = dict[tuple[int, int], tuple[int, int]]
 
 @dataclass(frozen=True, eq=False)
 class Prompt:
-    """One prompt of a program, two others of its length, and what is true of it.
+    """One prompt of a program or a trained world, two others of its length, and what is true of it.
 
     ``corrupt`` has another answer wherever one was found, ``other`` is any prompt.
     """
@@ -60,8 +60,12 @@ class Known:
 
     def frame(self, prompt: Prompt) -> Frame:
         """The truth about a prompt as arrays, in the order of its direct effects."""
-        effects = direct_effects(self.model, prompt.tokens, targets=[prompt.target])
-        return Frame(prompt, effects)
+        return frame_of(self.model, prompt)
+
+
+def frame_of(model: Model, prompt: Prompt) -> Frame:
+    """The truth about a prompt of a model as arrays, in the order of its direct effects."""
+    return Frame(prompt, direct_effects(model, prompt.tokens, targets=[prompt.target]))
 
 
 @dataclass(frozen=True, eq=False)
@@ -184,16 +188,16 @@ def _prompt(compiled: Compiled, model: Model, tokens: tuple[str, ...], dice: ran
     return Prompt(ids[0], ids[1], ids[2], target, truth)
 
 
-def random_weights(known: Known, seed: int) -> Model:
-    """The same architecture and norms with dense Gaussian weights: what it scores is about no program.
+def random_weights(model: Model, seed: int, *, kept: Sequence[str] = (".ln_",)) -> Model:
+    """The same architecture with dense Gaussian weights, but for those ``kept``: what it scores is about no program.
 
     A harder control than shuffled weights, which are so sparse that few units are active and most scores are zero.
     """
-    hf = copy.deepcopy(known.compiled.model)
+    hf = copy.deepcopy(model.hf)
     generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():
         for name, weight in hf.named_parameters():
-            if ".ln_" not in name:
+            if not any(part in name for part in kept):
                 weight.copy_(torch.randn(weight.shape, generator=generator) / weight.shape[-1] ** 0.5)
     hf.set_attn_implementation("eager")
-    return Model(hf, known.compiled.tokenizer, name=f"{known.name}, random weights {seed}")
+    return Model(hf, model.tokenizer, name=f"{model.name}, random weights {seed}")

@@ -72,6 +72,7 @@ def markdown(findings: Findings) -> str:
         sections.graphs,
         sections.dictionaries,
         sections.collapse,
+        sections.trained,
         sections.false_discovery,
         sections.claims,
     ):

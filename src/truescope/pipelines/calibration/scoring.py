@@ -15,7 +15,7 @@ from truescope.core.sites import Site
 from truescope.judge import edge_outranking, path_recall, retrieval, sign_agreement
 from truescope.judge.axioms import outranking
 from truescope.models import Model
-from truescope.pipelines.calibration.known import NEGLIGIBLE, TRUTHS, Frame, UnitOf, is_candidate, renamed
+from truescope.pipelines.calibration.known import NEGLIGIBLE, TRUTHS, Frame, Prompt, UnitOf, is_candidate, renamed
 from truescope.trace import Choice, DirectEffects, Glance, attribute_choices, trace_graph
 from truescope.trace.patching import (
     EdgeScores,
@@ -123,7 +123,7 @@ def node_rows(model: Model, frame: Frame, effects: DirectEffects) -> Iterator[Ro
         *(Nodes.heads(model, layer) for layer in layers),
     ]
     influence = dict(zip((node.id for node in effects.sources), effects.influence()[0], strict=True))
-    scores = node_scores(model, frame, nodes)
+    scores = node_scores(model, frame.prompt, nodes)
     for level, kinds in (("unit", ("unit", "token")), ("head", ("head",))):
         ids, used = frame.nodes(kinds)
         if ids:
@@ -155,9 +155,8 @@ def ranking_rows(
 DIFFERENCE = "difference"
 
 
-def node_scores(model: Model, frame: Frame, nodes: list[Nodes]) -> dict[str, list[torch.Tensor]]:
+def node_scores(model: Model, prompt: Prompt, nodes: list[Nodes]) -> dict[str, list[torch.Tensor]]:
     """Every method's scores of the nodes, and (`DIFFERENCE`) how far each one's value is from its corrupt one."""
-    prompt = frame.prompt
     clean, corrupt, other = (ids[None] for ids in (prompt.tokens, prompt.corrupt, prompt.other))
     metric = LogitMetric(torch.tensor([prompt.target]), demean=True)
     at = node_gradients(model, clean, metric, nodes)
@@ -189,11 +188,17 @@ def _place(node_id: str, nodes: list[Nodes]) -> Place:
     return next(n for n, node in enumerate(nodes) if node.site == site), position, index
 
 
-def choice_rows(model: Model, frame: Frame) -> Iterator[Row]:
-    """QK attribution of the heads on a path: AUROC and signs of the terms of their scores, and the largest gap."""
+def choice_rows(model: Model, frame: Frame, *, known_keys: bool = False) -> Iterator[Row]:
+    """QK attribution of the heads on a path: AUROC and signs of the terms of their scores, and the largest gap.
+
+    The terms are those of all keys, or with ``known_keys`` of those alone of which a term is known.
+    """
     truth = frame.prompt.truth
+    known = {(edge.head, edge.key) for edge in truth.choice_edges}
     heads = [node for node in truth.nodes if node.kind == "head" and node.on_path]
     glances = [Glance(h.layer, h.index, h.position, key) for h in heads for key in range(h.position + 1)]
+    if known_keys:
+        glances = [g for g in glances if (f"head.{g.layer}.{g.head}.{g.query}", g.key) in known]
     if not glances:
         return
     terms = {(e.head, e.key, e.query_source, e.key_source): e.weight for e in truth.choice_edges}

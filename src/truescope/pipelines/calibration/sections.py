@@ -12,6 +12,7 @@ from truescope.pipelines.calibration.findings import (
     shown,
     table,
 )
+from truescope.pipelines.calibration.trained import RANDOM, WORLDS
 
 TRUTHS = ("direct", "value path", "used", "used, moved")
 
@@ -124,6 +125,42 @@ def collapse(findings: Findings) -> list[str]:
     ]
     titles = ["depth", "dictionary", "budget", "L0", "unexplained", "hops", "one-hop share", "response", "n"]
     return ["## The collapse test", "", *said, "", *table(titles, sorted(rows)), ""]
+
+
+def trained(findings: Findings) -> list[str]:
+    """The trained worlds: every method on tokens and heads, each beside random weights; graphs and QK attribution."""
+    lines = ["## Trained worlds", "", *_TRAINED_SAID, ""]
+    for world in WORLDS:
+        groups = (world, "neurons", None, None), (RANDOM + world, "neurons", None, None)
+        keys = (("edge", "frozen graph"), ("edge", "live effects"), ("choice", "QK attribution"))
+        levels = [
+            level
+            for level in ("token", "head", "whole head")
+            if findings.get(*groups[0], level, "gradient", "used", "auroc") is not None
+        ]
+        rows = [_trained_row(findings, groups, level, method, "direct") for level, method in keys]
+        rows += [_trained_row(findings, groups, level, m, fair_truth(level, m)) for level in levels for m in METHODS]
+        titles = ["of", "method", "truth", "AUROC [95 %]", "worst prompt", "random weights", "models", "n", "n/a"]
+        lines += [f"The {world}:", "", *table(titles, [one for one in rows if one]), ""]
+    return lines
+
+
+def _trained_row(findings: Findings, groups: tuple[tuple, tuple], level: str, method: str, truth: str) -> list[str]:
+    found, control = (findings.get(*group, level, method, truth, "auroc") for group in groups)
+    if found is None:
+        return []
+    what = {"choice": "pairs of a score", "whole head": "heads", "head": "heads at positions"}.get(level, level + "s")
+    counts = [str(found.n_seeds), str(found.score.n), missing(found)]
+    return [what, method, truth, shown(found), f"{found.worst:.3f}", shown(control), *counts]
+
+
+_TRAINED_SAID = (
+    "Models that were really trained, without MLPs: a sorter of one head, and induction heads among four heads a",
+    "layer. The truth here is weaker than a compiled one: *facts checked by measurement* say which heads do what",
+    "(attention patterns; and, over whole sequences of another sample, that the model stops without these heads and",
+    "goes on without all others at once), and from them which tokens, heads and pairs the answer to a prompt hangs on.",
+    "A loser of a comparison counts as not used, and so does a head without work. Intervals draw the trained models.",
+)
 
 
 def false_discovery(findings: Findings) -> list[str]:
