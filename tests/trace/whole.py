@@ -8,11 +8,10 @@ import numpy as np
 import torch
 
 from truescope.models import Model
-from truescope.models.frozen import freeze
 from truescope.trace.explore import Explorer
 from truescope.trace.neurons import NeuronReplacement
 from truescope.trace.record import record
-from truescope.trace.replacement import Replacement
+from truescope.trace.replacement import Replacement, frozen_with
 from truescope.trace.sources import Sources
 from truescope.trace.targets import choose_targets
 
@@ -42,11 +41,10 @@ def whole(
     max_units: int = 10**6,
 ) -> Whole:
     """Explore a prompt and lay its rows out densely."""
-    model.use_eager("its attention patterns are frozen")
     replaced = replacement or NeuronReplacement(model)
     run = record(model, tokens, replaced.cuts.values())
     targets = choose_targets(run, None, 0.95, 10)
-    frozen = freeze(model, tokens, skips=replaced.skips(), after_norm=replaced.after_norm, cuts=replaced.cuts)
+    frozen = frozen_with(model, tokens, replaced)
     with torch.no_grad():
         sources = Sources(run, frozen, replaced.local(run))
         explorer = Explorer(sources, frozen, targets, run.n_pos, batch)

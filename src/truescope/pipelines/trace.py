@@ -71,8 +71,7 @@ def trace(
 ) -> TraceReport:
     """Trace ``prompt`` through ``model`` into an attribution graph of its next token.
 
-    ``dictionary`` gives the units: "neurons", the folder of a transcoder, cross-layer transcoder or autoencoder, or the
-    folders of several autoencoders of different layers.
+    ``dictionary`` gives the units: "neurons", a dictionary's folder, or those of autoencoders of different layers.
     ``targets`` names the tokens to explain (default: the likeliest ones up to ``probability``, at most
     ``max_targets``); ``text`` is a corpus to look for examples in. The same inputs give the same run, which is loaded
     rather than computed again unless it is ``fresh``. See `truescope.trace.trace_graph` for what the thresholds mean.

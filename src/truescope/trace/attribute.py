@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from time import perf_counter
 from typing import Any
@@ -13,13 +13,13 @@ from jaxtyping import Bool, Float32, Float64, Int, Int32
 
 from truescope.core.errors import UsageError
 from truescope.core.graphs import Graph, Node, NodeKind
+from truescope.core.sites import Site
 from truescope.models import Model
-from truescope.models.frozen import freeze
 from truescope.trace.explore import Explorer, Progress
 from truescope.trace.neurons import NeuronReplacement
 from truescope.trace.prune import Pruned, prune
 from truescope.trace.record import Record, record
-from truescope.trace.replacement import Replacement
+from truescope.trace.replacement import Replacement, frozen_with
 from truescope.trace.sources import Sources
 from truescope.trace.targets import Targets, choose_targets
 
@@ -101,10 +101,9 @@ def trace_graph(
         clock, seconds[stage] = perf_counter(), perf_counter() - clock
 
     replaced = replacement or NeuronReplacement(model)
-    model.use_eager("its attention patterns are frozen")
     run = record(model, tokens, replaced.cuts.values())
     chosen = choose_targets(run, targets, probability, max_targets)
-    frozen = freeze(model, tokens, skips=replaced.skips(), after_norm=replaced.after_norm, cuts=replaced.cuts)
+    frozen = frozen_with(model, tokens, replaced)
     lap("forward")
     with torch.no_grad():
         sources = Sources(run, frozen, replaced.local(run))
@@ -116,10 +115,13 @@ def trace_graph(
     pruned = prune(explorer.rows, sources.kind, p, scores, node_threshold, edge_threshold)
     lap("pruning")
     settings = _settings(targets, probability, max_targets, node_threshold, edge_threshold, max_units)
-    settings |= {"max_bytes": max_bytes, "stopped_by": explorer.stopped_by}
-    settings |= {"sites": [str(site) for site in replaced.cuts.values()]} if replaced.cuts else {}
+    settings |= {"max_bytes": max_bytes, "stopped_by": explorer.stopped_by, "sites": _names(replaced.cuts.values())}
     graph = _graph(run, sources, chosen, explorer, scores, pruned, replaced, prompt, settings)
     return Trace(graph, _unit_scores(sources, explorer, scores), seconds)
+
+
+def _names(sites: Iterable[Site]) -> list[str]:
+    return [str(site) for site in sites]
 
 
 def _settings(

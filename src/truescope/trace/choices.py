@@ -21,11 +21,11 @@ from jaxtyping import Float64, Int
 from truescope.core.errors import UsageError
 from truescope.core.graphs import Node
 from truescope.models import Model
-from truescope.models.frozen import KEY, QUERY, FrozenRun, freeze
+from truescope.models.frozen import KEY, QUERY, FrozenRun
 from truescope.trace.explore import descend
 from truescope.trace.neurons import NeuronReplacement
 from truescope.trace.record import record
-from truescope.trace.replacement import Replacement
+from truescope.trace.replacement import Replacement, frozen_with
 from truescope.trace.sources import Sources
 
 
@@ -85,9 +85,7 @@ def attribute_choices(
             )
     replaced = replacement or NeuronReplacement(model)
     run = record(model, tokens, replaced.cuts.values())
-    frozen = freeze(
-        model, tokens, skips=replaced.skips(), after_norm=replaced.after_norm, cuts=replaced.cuts, choices=True
-    )
+    frozen = frozen_with(model, tokens, replaced, choices=True)
     with torch.no_grad():
         sources = Sources(run, frozen, replaced.local(run))
         strings = model.token_strings(run.tokens)

@@ -12,11 +12,10 @@ from jaxtyping import Bool, Float, Float32, Float64, Int
 from truescope.core.errors import UsageError
 from truescope.core.graphs import Node, NodeKind
 from truescope.models import Model
-from truescope.models.frozen import freeze
 from truescope.trace.explore import Explorer
 from truescope.trace.neurons import NeuronReplacement
 from truescope.trace.record import Record, record
-from truescope.trace.replacement import LocalReplacement, Replacement
+from truescope.trace.replacement import LocalReplacement, Replacement, frozen_with
 from truescope.trace.sources import Sources
 from truescope.trace.targets import choose_targets
 
@@ -85,10 +84,9 @@ def direct_effects(
         UsageError: the matrix is too large to lay out; `trace_graph` explores the most influential units only.
     """
     replaced = replacement or NeuronReplacement(model)
-    model.use_eager("its attention patterns are frozen")
     run = record(model, tokens, replaced.cuts.values())
     chosen = choose_targets(run, targets, 0.95, 10)
-    frozen = freeze(model, tokens, skips=replaced.skips(), after_norm=replaced.after_norm, cuts=replaced.cuts)
+    frozen = frozen_with(model, tokens, replaced)
     with torch.no_grad():
         local = replaced.local(run)
         sources = Sources(run, frozen, local)

@@ -41,11 +41,12 @@ class Record:
 
 
 def record(model: Model, tokens: Int[torch.Tensor, " pos"], sites: Iterable[Site] = ()) -> Record:
-    """Run the model once and keep what tracing needs, and the values of ``sites``.
+    """Run the model once, with eager attention, and keep what tracing needs, and the values of ``sites``.
 
     Raises:
         PromptError: no tokens, more than the context, or ids outside the vocabulary.
     """
+    model.use_eager("its attention patterns are frozen")
     n_layers, parts = model.n_layers, model.parts
     up: dict[int, torch.Tensor] = {}
     out: dict[int, torch.Tensor] = {}

@@ -21,7 +21,8 @@ import torch
 from jaxtyping import Float, Float32, Float64, Int, Int32
 
 from truescope.core.sites import Site
-from truescope.models.frozen import Skip
+from truescope.models import Model
+from truescope.models.frozen import FrozenRun, Skip, freeze
 from truescope.trace.record import Record
 
 
@@ -97,3 +98,11 @@ class Replacement(Protocol):
     def local(self, record: Record) -> LocalReplacement:
         """The replacement on the prompt that was recorded."""
         ...
+
+
+def frozen_with(
+    model: Model, tokens: Int[torch.Tensor, " pos"], replaced: Replacement, choices: bool = False
+) -> FrozenRun:
+    """The model's frozen forward with whatever a replacement stands in for cut off; see `freeze`."""
+    norm, cuts = replaced.after_norm, replaced.cuts
+    return freeze(model, tokens, skips=replaced.skips(), after_norm=norm, choices=choices, cuts=cuts)
