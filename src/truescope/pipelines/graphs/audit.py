@@ -15,6 +15,7 @@ from truescope.core.progress import Watcher
 from truescope.gnn import AUDITED, NOTICED, STRENGTHS, Audit, Dose, audit_feature, doses_of, find_subject
 from truescope.gnn.audit import feature_columns
 from truescope.gnn.benchmark.audit_report import audit_html
+from truescope.gnn.networks import Subject
 from truescope.judge import Ledger, control_result, decide, evidence_level
 from truescope.pipelines.graphs.running import graphs, provenance, subject_hash
 from truescope.pipelines.reruns import Rerun
@@ -41,18 +42,9 @@ def run_audit(
     names, doses = tuple(explainers or AUDITED), tuple(sorted({0.0, *(strengths or STRENGTHS)}))
     if doses[0] < 0 or doses[-1] == 0 or n_nodes < 2 or seed < 0:
         raise UsageError("a strength above 0, none below, a seed of 0 or more, and two nodes or more are needed")
-    with watcher.stage("load") as said:
-        subject, facts = find_subject(name, data or data_folder(), kind=kind, seed=seed, withhold=feature)
-        column, *others = feature_columns(subject, feature)
-        planted = subject.feature_names[column]
-        said["text"] = (
-            f"Loaded {facts['subject']}: {subject.n_nodes:,} nodes, {subject.n_arcs:,} arcs, "
-            f"{subject.n_features} features"
-        )
-    if others:
-        watcher.note(f"{len(others) + 1} features hold {feature!r}; {planted!r}, the first of them, is planted.")
+    subject, facts, column = _load(name, feature, kind, data, seed, watcher)
+    planted = subject.feature_names[column]
     how = {"subject": name, "feature": feature, "kind": kind, "n_nodes": n_nodes, "seed": seed}
-    facts = {k: v for k, v in facts.items() if k != "explained"} | {"graph": subject_hash(subject)}
     inputs = {**how, **facts, "explainers": list(names), "strengths": list(doses), "code": code_hash(__name__)}
     run = store.run("gnn-audit", inputs, title=f"{planted} planted in {facts['subject']}")
     ledger, strength = Ledger(store.path / "ledger.jsonl"), min((s for s in doses if s), key=lambda s: abs(s - 1))
@@ -84,6 +76,24 @@ def run_audit(
         if not run.finished:
             run.finish({"feature": found.feature, "thresholds": record["thresholds"]})
     return record, verdicts, page
+
+
+def _load(
+    name: str, feature: str, kind: str, data: Path | None, seed: int, watcher: Watcher
+) -> tuple[Subject, dict[str, Any], int]:
+    """The subject, what is known of it, and the column that is planted."""
+    with watcher.stage("load") as said:
+        subject, facts = find_subject(name, data or data_folder(), kind=kind, seed=seed, withhold=feature)
+        said["text"] = (
+            f"Loaded {facts['subject']}: {subject.n_nodes:,} nodes, {subject.n_arcs:,} arcs, "
+            f"{subject.n_features} features"
+        )
+    column, *others = feature_columns(subject, feature)
+    if others:
+        first = subject.feature_names[column]
+        watcher.note(f"{len(others) + 1} features hold {feature!r}; {first!r}, the first of them, is planted.")
+    known = {k: v for k, v in facts.items() if k != "explained"}
+    return subject, known | {"graph": subject_hash(subject)}, column
 
 
 def rerun_dose(again: Rerun) -> Verdict:
