@@ -53,7 +53,7 @@ def test_exact_dictionaries_reconstruct_exactly(name: str, norms: Norms) -> None
     for transcoder in exact_transcoders(compiled):
         assert _error(transcoder, values) < 2e-4
     for layer in range(compiled.layout.n_layers):
-        for kind in ("resid_mid", "resid_post"):
+        for kind in ("resid_mid", "resid_post", "mlp_out"):
             assert _error(exact_autoencoder(compiled, Site(kind, layer)), values) < 1e-3
 
 
@@ -128,5 +128,5 @@ def test_what_is_no_chain_is_refused() -> None:
     for name in ("two_hop", "histogram", "copy_last"):
         with pytest.raises(UsageError, match="collapse"):
             collapse(compile_program(named_programs()[name]))
-    with pytest.raises(UsageError, match="residual stream"):
+    with pytest.raises(UsageError, match="no variables are told"):
         exact_autoencoder(compile_program(named_programs()["copy_last"]), Site("mlp_in", 0))

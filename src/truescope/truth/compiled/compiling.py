@@ -65,9 +65,15 @@ class Compiled:
         best = self.logits(prompts)[:, 1:].argmax(-1)
         return [[self.program.vocabulary[i] for i in row] for row in best.tolist()]
 
-    def truth(self, prompt_tokens: Sequence[str], targets: Sequence[str] | None = None) -> TrueGraph:
-        """What is true of the model on a prompt (``<bos>`` first); ``targets`` are by default the answer alone."""
-        return true_graph(self.layout, prompt_tokens, targets)
+    def truth(
+        self, prompt_tokens: Sequence[str], targets: Sequence[str] | None = None, variables_at: str | None = None
+    ) -> TrueGraph:
+        """What is true of the model on a prompt (``<bos>`` first); ``targets`` are by default the answer alone.
+
+        With ``variables_at`` ("mlp_out" or "resid_post") the units are not neurons but the features of
+        `exact_autoencoder` at this site of every layer.
+        """
+        return true_graph(self.layout, prompt_tokens, targets, variables_at)
 
     def effects(self, prompt_tokens: Sequence[str], targets: Sequence[str] | None = None) -> dict[str, float]:
         """What silencing a node alone does to the targets: the largest change of their demeaned logits.

@@ -8,6 +8,10 @@ matches and copies, a neuron adds up what it reads. So a value edge is
 
 with attention and norms held, as in a frozen graph, and the edges into a unit sum to its pre-activation. Choice edges
 are the terms of the scores: query source × key source → score of a head at a pair of positions.
+
+Where the units are variables at a site and not neurons, an active neuron passes on what it reads, as h = Σ reads + bias
+is linear while it is active, and what arrives on a direction becomes the edges into the variable there: sums over all
+paths through neurons and heads. At mlp_out a variable has what the layer's neurons write, at resid_post all of it.
 """
 
 from __future__ import annotations
@@ -20,23 +24,33 @@ from typing import Any
 
 from truescope.core.errors import UsageError, nearest
 from truescope.core.graphs import Node, NodeKind
-from truescope.truth.compiled.directions import BOS_DIRECTION
+from truescope.core.sites import Site
+from truescope.truth.compiled.directions import BOS_DIRECTION, DECOY
 from truescope.truth.compiled.graph import ChoiceEdge, TrueGraph, TrueNode, ValueEdge, with_paths
 from truescope.truth.compiled.interpreter import Column, attended, interpret
 from truescope.truth.compiled.layout import Layout
-from truescope.truth.compiled.parts import Head, Neuron
+from truescope.truth.compiled.parts import SILENT, Head, Neuron
 
 NEGLIGIBLE = 1e-9
 # What graphs call the bias of GPT-2's joint projection to queries, keys and values.
 QUERY_BIAS = "attn_value_bias"
 
 
-def true_graph(layout: Layout, tokens: Sequence[str], targets: Sequence[str] | None = None) -> TrueGraph:
+def true_graph(
+    layout: Layout, tokens: Sequence[str], targets: Sequence[str] | None = None, variables_at: str | None = None
+) -> TrueGraph:
     """The true graph of a prompt; ``targets`` are tokens whose logits are explained, by default the answer.
 
+    Units are neurons, or with ``variables_at`` ("mlp_out" or "resid_post") the variables that this site of each layer
+    holds, numbered as in `Layout.variables`.
+
     Raises:
-        UsageError: the tokens are no input of the program, or a target is no token of its vocabulary.
+        UsageError: the tokens are no input of the program, a target is no token of its vocabulary, or another site.
     """
+    if variables_at not in (None, "mlp_out", "resid_post"):
+        raise UsageError(
+            f"no true graph is told at {variables_at!r}", fix=nearest(variables_at, ("mlp_out", "resid_post"))
+        )
     columns = interpret(layout.program, tokens)
     answer = columns[layout.program.output][-1]
     vocabulary = layout.program.vocabulary
@@ -54,8 +68,12 @@ def true_graph(layout: Layout, tokens: Sequence[str], targets: Sequence[str] | N
         derivation.commit()
         for neuron in layout.neurons:
             if neuron.layer == layer:
-                derivation.fire(neuron)
+                derivation.fire(neuron) if variables_at is None else derivation.pass_on(neuron)
+        if variables_at == "mlp_out":
+            derivation.gather(layer)
         derivation.commit()
+        if variables_at == "resid_post":
+            derivation.cut(layer)
     return derivation.finish(chosen)
 
 
@@ -191,6 +209,51 @@ class _Derivation:
                 self.values.append(ValueEdge(bias.id, unit.id, neuron.bias))
             for to, factor in neuron.writes.items():
                 self.pending.append((position, to, unit.id, _Held(h * factor)))
+
+    def pass_on(self, neuron: Neuron) -> None:
+        """One neuron at every position, as the linear map that it is where it is active."""
+        for position in range(len(self.tokens)):
+            found = self._read(position, neuron.reads)
+            if neuron.bias + sum(held.amount for held in found.values()) <= NEGLIGIBLE:
+                continue
+            if neuron.bias:
+                bias = Node(NodeKind.CONSTANT, neuron.layer, position, constant="mlp_in_bias")
+                self._node(bias.id, bias.kind, bias.layer, bias.index, position, bias.constant)
+                found[bias.id] = _Held(neuron.bias)
+            for to, factor in neuron.writes.items():
+                for source, held in found.items():
+                    self.pending.append((position, to, source, _Held(held.amount * factor, held.via)))
+
+    def gather(self, layer: int) -> None:
+        """Let what the neurons of a layer wrote be variables of its mlp_out."""
+        written: list[dict[str, _Sources]] = [defaultdict(dict) for _ in self.tokens]
+        for position, to, source, held in self.pending:
+            _add(written[position][to], source, held.amount, held.via)
+        self.pending.clear()
+        for position, held_here in enumerate(written):
+            for name, sources in held_here.items():
+                for unit, held in self._variable(Site("mlp_out", layer), position, name, sources).items():
+                    self.pending.append((position, name, unit, held))
+
+    def cut(self, layer: int) -> None:
+        """Let everything that is held after a layer be variables of its resid_post."""
+        for position, held_here in enumerate(self.held):
+            for name in held_here:
+                held_here[name] = self._variable(Site("resid_post", layer), position, name, held_here[name])
+
+    def _variable(self, site: Site, position: int, name: str, sources: _Sources) -> _Sources:
+        """The node of a variable and the edges into it; what it holds, from itself alone (nothing where it is zero)."""
+        total, layer = sum(held.amount for held in sources.values()), int(site.layer or 0)
+        sign = 1.0 if total > 0 else -1.0
+        if abs(total) <= SILENT:
+            return {}
+        unit = Node(NodeKind.UNIT, layer, position, self.layout.variables(site).index((name, sign)))
+        is_decoy = name.startswith(f"{DECOY}:")
+        label = name if sign > 0 else f"−{name}"
+        self._node(unit.id, unit.kind, layer, unit.index, position, label, abs(total), is_decoy)
+        self.pre[unit.id] = abs(total)
+        self._edges({source: _Held(sign * held.amount, held.via) for source, held in sources.items()}, unit.id)
+        return {unit.id: _Held(total)}
 
     def _read(self, position: int, reads: Mapping[str, float]) -> _Sources:
         """What a reader of several directions gets from each source."""

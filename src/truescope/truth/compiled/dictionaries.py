@@ -24,10 +24,8 @@ from truescope.core.errors import UsageError
 from truescope.core.sites import Site
 from truescope.truth.compiled.compiling import Compiled
 from truescope.truth.compiled.directions import HIGH, LOW
+from truescope.truth.compiled.parts import SILENT
 from truescope.truth.compiled.weights import BALANCE, Writer
-
-_SILENT = 1e-4
-"""What hard attention and float32 leave of a zero is below this."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,7 +39,7 @@ class KnownFeatures:
     W_dec: Float[Tensor, "n_features d_written"]
     b_dec: Mapping[Site, Float[Tensor, " d_model"]]
     labels: tuple[str, ...]
-    threshold: float = _SILENT
+    threshold: float = SILENT
 
     def encode(self, x: Float[Tensor, "*shape d_model"]) -> Float[Tensor, "*shape n_features"]:
         """The code of what is read."""
@@ -78,29 +76,23 @@ def exact_transcoders(compiled: Compiled) -> tuple[KnownFeatures, ...]:
 
 
 def exact_autoencoder(compiled: Compiled, site: Site) -> KnownFeatures:
-    """An autoencoder of the residual stream whose features are the program's own variables, one a direction.
+    """An autoencoder whose features are the program's own variables, one a direction, of the stream or of ``mlp_out``.
 
-    A number that can be negative has a feature for each sign.
+    A number that can be negative has a feature for each sign. `Compiled.truth` says what is true of them.
 
     Raises:
-        UsageError: the site is not in the residual stream.
+        UsageError: another kind of site, or a layer without neurons.
     """
-    if not site.kind.startswith("resid"):
-        raise UsageError(f"{site} is not in the residual stream", fix="choose resid_pre, resid_mid or resid_post")
-    directions, program = compiled.directions, compiled.program
-    write = Writer(directions)
-    rows: list[tuple[str, float]] = []
-    for name in directions.names:
-        if not name.startswith(("balance", "spare")):
-            rows.append((name, 1.0))
-            if program.is_numeric(name) and program.levels(name)[0][1] < 0:
-                rows.append((name, -1.0))
+    directions, write = compiled.directions, Writer(compiled.directions)
+    rows = compiled.layout.variables(site)
+    if not rows:
+        raise UsageError(f"nothing is written at {site}", fix="choose a layer with neurons, or the residual stream")
     W_dec = torch.stack([write.writing({name: sign}) for name, sign in rows])
     W_enc = torch.zeros_like(W_dec)
     for i, (name, sign) in enumerate(rows):
         W_enc[i, directions.index(name)] = sign
     constant = torch.zeros(len(directions))
-    if directions.balanced:
+    if directions.balanced and site.kind != "mlp_out":
         constant[directions.index(HIGH)], constant[directions.index(LOW)] = BALANCE, -BALANCE
     labels = tuple(name if sign > 0 else f"−{name}" for name, sign in rows)
     return KnownFeatures(site, (site,), W_enc, torch.zeros(len(rows)), W_dec, {site: constant}, labels)

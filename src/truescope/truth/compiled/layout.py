@@ -9,7 +9,9 @@ from __future__ import annotations
 import random
 from dataclasses import dataclass
 
-from truescope.truth.compiled.directions import DECOY, ONE, direction
+from truescope.core.errors import UsageError
+from truescope.core.sites import Site
+from truescope.truth.compiled.directions import DECOY, ONE, Directions, direction
 from truescope.truth.compiled.parts import Head, Neuron, attention, head_of, neurons_of
 from truescope.truth.compiled.program import POSITION, TOKENS, Map, Program, Select, Width
 
@@ -40,6 +42,29 @@ class Layout:
     def position_writes(self, position: int) -> dict[str, float]:
         """What a position's embedding holds, the balance aside."""
         return {direction(POSITION, position): 1.0, ONE: 1.0} if position else {}
+
+    def variables(self, site: Site) -> tuple[tuple[str, float], ...]:
+        """What can be held at a site, as (direction, sign), in the directions' order; a number may have both signs.
+
+        ``mlp_out`` has what the layer's neurons write, a site of the residual stream every variable of the program.
+
+        Raises:
+            UsageError: another kind of site.
+        """
+        if site.kind != "mlp_out" and not site.kind.startswith("resid"):
+            raise UsageError(
+                f"no variables are told of {site}", fix="choose mlp_out, resid_pre, resid_mid or resid_post"
+            )
+        names = Directions.of(self.program, self.n_decoys, balanced=False).names
+        if site.kind == "mlp_out":
+            written = {name for neuron in self.neurons if neuron.layer == site.layer for name in neuron.writes}
+            names = tuple(name for name in names if name in written)
+        found: list[tuple[str, float]] = []
+        for name in names:
+            found.append((name, 1.0))
+            if self.program.is_numeric(name) and self.program.levels(name)[0][1] < 0:
+                found.append((name, -1.0))
+        return tuple(found)
 
     def logit_reads(self, token: str) -> dict[str, float]:
         """What a token's row of the unembedding reads."""

@@ -23,6 +23,8 @@ from truescope.truth.compiled.program import POSITION, Aggregate, Map, Mean, Pro
 
 HARDNESS = 20.0
 """How much larger the score of an attended key is than that of any other."""
+SILENT = 1e-4
+"""What hard attention and float32 leave of a zero is below this."""
 
 
 @dataclass(frozen=True)
