@@ -75,6 +75,7 @@ def test_a_line_of_the_journal_comes_back() -> None:
     again = Measured.read(one.record(), cell)
     np.testing.assert_array_equal(again.area, one.area)
     assert again.applies.dtype == bool and (again.used == one.used).all()
+    np.testing.assert_array_equal(again.arcs["local"], one.arcs["local"])
     with pytest.raises(UsageError, match="deconvolution"):
         measure(cell, ("deconvolutoin",), None)
 
@@ -86,9 +87,11 @@ def test_the_report_loads_nothing(results: Results) -> None:
         "claims": [],
         "rows": list(results.rows()),
         "comparisons": [],
+        "arcs": list(results.arc_rows()),
+        "arc_comparisons": [],
         "pairs": [],
         "run": {"id": "a<b", "seeds": "42, 43", "seconds": 1.0, "commit": None},
     }
     page = report_html(record)
-    assert "a&lt;b" in page and page.count("<svg viewBox") > 6
+    assert "<h2>Arcs</h2>" in page and "a&lt;b" in page and page.count("<svg viewBox") > 6
     assert not re.search(r"(?:src|href)\s*=|url\(|@import|<script", page)

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from sklearn.metrics import roc_auc_score
+from sklearn.metrics import average_precision_score, roc_auc_score
 
 from truescope.core.errors import UsageError
-from truescope.judge.axioms import Outranking, outranking
+from truescope.judge.axioms import Outranking, average_precision, outranking
 
 
 @given(data=st.data(), n=st.integers(2, 12))
@@ -69,3 +69,16 @@ def test_bad_input():
         outranking(np.array([np.nan, 1.0]), np.array([True, False]))
     with pytest.raises(UsageError, match="not applicable"):
         Outranking.of(np.zeros((3, 2)), np.ones(2, dtype=bool)).score("auc")
+
+
+def test_average_precision_by_hand_and_as_scikit_learn_has_it() -> None:
+    # Ranked used, unused, used, unused: (1/1 + 2/3) / 2. Without any order: the share of used parts.
+    used = np.array([True, False, True, False])
+    assert average_precision(np.array([4.0, 3.0, 2.0, 1.0]), used) == pytest.approx(5 / 6)
+    assert average_precision(np.zeros(4), used) == 0.5
+    assert np.isnan(average_precision(np.arange(4.0), np.ones(4, dtype=bool)))
+    rng = np.random.default_rng(0)
+    scores, truth = rng.integers(0, 5, (20, 30)).astype(float), rng.random((20, 30)) < 0.2
+    found = average_precision(scores, truth)
+    expected = [average_precision_score(t, s) for t, s in zip(truth, scores, strict=True)]
+    np.testing.assert_allclose(found, expected)

@@ -45,7 +45,7 @@ def benchmark(
     strict
         Exit with 1 when a finding failed.
     """
-    from truescope.cli.gnn_tables import print_end, print_means
+    from truescope.cli.gnn_tables import print_arcs, print_end, print_means
     from truescope.cli.terminal import TerminalWatcher, exit_status, print_claims, print_json
     from truescope.pipelines.graphs import gnn_benchmark
 
@@ -58,6 +58,7 @@ def benchmark(
         print_json(summary)
     else:
         print_means(summary["rows"])
+        print_arcs(summary["arcs"])
         print_claims(summary["claims"])
         print_end(summary)
     return exit_status(summary["claims"], strict=strict)

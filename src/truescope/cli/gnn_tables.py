@@ -50,6 +50,30 @@ def print_means(rows: list[dict[str, Any]]) -> None:
     stdout_console().print(table)
 
 
+def print_arcs(rows: list[dict[str, Any]]) -> None:
+    """Each explainer's area among the arcs into a node, and its precision among all arcs, on each white box."""
+    from rich.table import Table
+
+    from truescope.cli.terminal import stdout_console
+
+    rows = [row for row in rows if row["data"] == "synthetic" and row["false"] == 0.0]
+    if not rows:
+        return
+    boxes = tuple(dict.fromkeys(row["white_box"] for row in rows))
+    title = "Arcs, false coded 0: area among those into the node; AP, average precision of those used among all"
+    table = Table(title=title, title_justify="left", box=None)
+    table.add_column("explainer", no_wrap=True)
+    for word in ("", "AP "):
+        for box in boxes:
+            short = {"neighborhood": "nbhd", "two-hop": "2-hop"}.get(box, box)
+            table.add_column(word + short, justify="right", no_wrap=True)
+    for name in dict.fromkeys(row["explainer"] for row in rows):
+        found = {row["white_box"]: row for row in rows if row["explainer"] == name}
+        cells = [f"{found[box][kind]['mean']:.3f}" for kind in ("local", "precision") for box in boxes if box in found]
+        table.add_row(name.replace("_", " "), *cells)
+    stdout_console().print(table)
+
+
 def print_end(summary: dict[str, Any]) -> None:
     """How many published means were met, what was not, and where the report lies."""
     from truescope.cli.terminal import stdout_console

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any
 
+from truescope.gnn.benchmark.arc_report import arcs_html
 from truescope.gnn.benchmark.charts import Line, legend, line_chart
 
 _TITLES = {"local": "Local", "neighborhood": "Neighborhood", "two-hop": "Two-hop"}
@@ -19,7 +20,7 @@ _STYLE = """
 *{box-sizing:border-box}body{margin:0;background:var(--page);color:var(--ink);font:14px/1.5 "Inter","Segoe UI",
 -apple-system,Roboto,"Noto Sans",Arial,sans-serif;font-variant-numeric:tabular-nums}
 main{max-width:1180px;margin:0 auto;padding:28px 20px 60px}h1{font-size:24px;margin:0 0 4px}h2{font-size:17px;
-margin:34px 0 10px}p{margin:6px 0;max-width:80ch}.soft{color:var(--soft)}
+margin:34px 0 10px}h3{font-size:14px;margin:18px 0 4px}p{margin:6px 0;max-width:80ch}.soft{color:var(--soft)}
 .card{background:var(--card);border:1px solid var(--line);border-radius:10px;padding:14px 16px;margin:10px 0}
 .claim{border-left:4px solid var(--undecided)}.claim.held{border-left-color:var(--held)}
 .claim.failed{border-left-color:var(--failed)}.claim b{font-weight:600}.status{font-weight:700;margin-right:8px}
@@ -48,6 +49,7 @@ def report_html(record: Mapping[str, Any]) -> str:
         _chart_rows(rows, record["explainers"]),
         _facebook(rows, record["explainers"]),
         _by_class(rows),
+        arcs_html(record["arcs"], record["arc_comparisons"]),
         _comparisons(record["comparisons"]),
         _pairs(record["pairs"]),
     ]

@@ -13,6 +13,7 @@ from jaxtyping import Float
 
 from truescope.core.claims import Score
 from truescope.core.errors import UsageError
+from truescope.gnn.benchmark.arcs import ARC_MEASURES
 from truescope.gnn.benchmark.cells import Cell
 from truescope.gnn.benchmark.measure import Measured
 from truescope.gnn.benchmark.published import Comparison, Key, published_means
@@ -74,15 +75,7 @@ class Results:
         chosen.sort(key=lambda m: m.cell.id)  # so that two explainers' samples pair up
         if not chosen:
             raise UsageError(f"{explainer} was not measured there", fix="run the cells that the question is about")
-        kept = [m.applies for m in chosen]
-        graphs = np.concatenate([np.full(int(k.sum()), m.cell.graph) for m, k in zip(chosen, kept, strict=True)])
-        return Sample(
-            np.concatenate([m.area[k] for m, k in zip(chosen, kept, strict=True)]),
-            graphs,
-            np.concatenate([m.nodes[k] for m, k in zip(chosen, kept, strict=True)]),
-            np.concatenate([m.classes[k] for m, k in zip(chosen, kept, strict=True)]),
-            int(sum((~k).sum() for k in kept)),
-        )
+        return _joined(chosen, [m.applies for m in chosen], [m.area for m in chosen])
 
     def randomised(self, seed: int) -> Results:
         """The same cells with random scores in place of every explainer's: what chance gives."""
@@ -122,6 +115,33 @@ class Results:
                 "expected": expected,
                 "seconds_a_cell": float(np.mean([m.seconds for m in members])),
             }
+
+    def arc_rows(self) -> Iterator[dict[str, Any]]:
+        """One record an explainer, white box and coding of false (on Facebook: share of important features).
+
+        Each measure of arcs has its mean, its interval over graphs and how many nodes it does not apply to.
+        """
+        groups: dict[tuple[Any, ...], list[Measured]] = {}
+        for m in self.measured:
+            s = m.cell.setting
+            where = (None, m.cell.p_important) if s is None else (s.false_value, None)
+            if m.arcs:
+                groups.setdefault((m.explainer, m.cell.white_box, *where), []).append(m)
+        for (explainer, white_box, false, important), members in groups.items():
+            found: dict[str, Any] = {"explainer": explainer, "white_box": white_box, "false": false}
+            found |= {"p_important": important, "data": "synthetic" if important is None else "facebook"}
+            for name in ARC_MEASURES:
+                kept = [~np.isnan(m.arcs[name]) for m in members]
+                sample = _joined(members, kept, [m.arcs[name] for m in members])
+                score = sample.score(name)
+                found[name] = {
+                    "mean": score.value,
+                    "low": score.low,
+                    "high": score.high,
+                    "n_nodes": score.n,
+                    "n_not_applicable": sample.n_not_applicable,
+                }
+            yield found
 
     def comparisons(self) -> list[Comparison]:
         """Every published mean that was measured again, where all the published seeds were run."""
@@ -172,6 +192,18 @@ class Results:
             return cell.white_box == white_box and cell.setting is not None and cell.setting.false_value == 0.0
 
         return self.sample(explainer, where) if any(where(m.cell) for m in self.measured) else None
+
+
+def _joined(members: Sequence[Measured], kept: Sequence[np.ndarray], areas: Sequence[np.ndarray]) -> Sample:
+    """The kept nodes of several cells together."""
+    graphs = [np.full(int(k.sum()), m.cell.graph) for k, m in zip(kept, members, strict=True)]
+    return Sample(
+        np.concatenate([area[k] for k, area in zip(kept, areas, strict=True)]),
+        np.concatenate(graphs),
+        np.concatenate([m.nodes[k] for k, m in zip(kept, members, strict=True)]),
+        np.concatenate([m.classes[k] for k, m in zip(kept, members, strict=True)]),
+        int(sum((~k).sum() for k in kept)),
+    )
 
 
 def _key(m: Measured) -> Key:

@@ -1,8 +1,9 @@
 """Explainers of graph networks; one call explains all nodes, and the model is left as it was.
 
 Read `attributions` first (what an explainer gives); then the explainers: `gradients`, `rectifiers`, `relevance`,
-`walks`, `arcs`, `attention`, `gradcam`, `perturbation`, `subgraphx`, `graphlime`, `gnn_explainer`, `pyg_algorithms`,
-`baselines`; `registry` has all by name. What they explain, a model on a graph and its steps, is the room `networks`.
+`published_lrp`, `walks`, `arcs`, `attention`, `gradcam`, `perturbation`, `subgraphx`, `graphlime`, `gnn_explainer`,
+`pyg_algorithms`, `baselines`; `registry` has all by name. What they explain, a model on a graph and its steps, is the
+room `networks`.
 """
 
 from truescope.gnn.explainers.arcs import arc_integrated_gradients, arc_saliency
@@ -14,10 +15,11 @@ from truescope.gnn.explainers.gradcam import grad_cam
 from truescope.gnn.explainers.gradients import input_x_gradient, integrated_gradients, saliency
 from truescope.gnn.explainers.graphlime import graphlime
 from truescope.gnn.explainers.perturbation import occlusion, shapley
+from truescope.gnn.explainers.published_lrp import published_lrp
 from truescope.gnn.explainers.pyg_algorithms import graphmask, pg_explainer, pgm_explainer
 from truescope.gnn.explainers.rectifiers import FunctionalReLUWarning, deconvolution, guided_backpropagation
 from truescope.gnn.explainers.registry import EXPLAINERS, Explainer, explainer
-from truescope.gnn.explainers.relevance import RULES, Rule, lrp, published_lrp
+from truescope.gnn.explainers.relevance import RULES, Rule, lrp
 from truescope.gnn.explainers.subgraphx import subgraphx
 from truescope.gnn.explainers.walks import Walks, gnn_lrp, walk_relevance
 

@@ -21,7 +21,7 @@ from jaxtyping import Float, Int
 from truescope.core.errors import ModelError, UsageError, nearest
 from truescope.gnn.explainers.attributions import Attributions, chosen_nodes
 from truescope.gnn.explainers.gradients import collect
-from truescope.gnn.networks.chain import Chain, Convolution, Gate, Term
+from truescope.gnn.networks.chain import Chain, Convolution, Term
 from truescope.gnn.networks.subject import Subject
 
 RuleName = Literal["epsilon", "gamma", "z_plus"]
@@ -127,53 +127,6 @@ class Pass:
 def stabilised(z: Float[np.ndarray, "*shape"], epsilon: float) -> Float[np.ndarray, "*shape"]:
     """z + ε sign z, with sign 0 = 1."""
     return z + epsilon * np.where(z < 0, -1.0, 1.0).astype(z.dtype)
-
-
-def published_lrp(subject: Subject, nodes: Any = None, *, epsilon: float = 1e-9) -> Attributions:
-    """What the published benchmark ran under the name LRP: the ε rule on message-passing steps, gradients elsewhere.
-
-    Steps that mix no nodes are passed by their plain gradient, and the message-passing steps then turn that gradient
-    into relevance. A model without message passing on its features (Local) therefore gets its gradient: a score that
-    is no relevance at all, which is why it is perfect there.
-
-    Captum keeps one note of what a layer was given. Where a layer is called twice (Two-hop), the second call overwrites
-    it, and the first is then worked out as if it had been given what the second was: the relevance that arrives at the
-    features is multiplied by the layer's last input, not by the features.
-    """
-    chosen = chosen_nodes(nodes, subject.n_nodes)
-    classes = subject.classes(chosen)
-    chain, x = subject.chain("published_lrp"), subject.x.numpy()
-    values, record = chain.values(x), chain.record([x])
-    rule = Rule("epsilon", epsilon=epsilon)
-    passes = {
-        step.name: Pass.of(step, a, rule)  # of a layer's calls, the last
-        for step, a in zip(chain.body, values, strict=False)
-        if isinstance(step, Convolution)
-    }
-
-    def relevances() -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        for node, target in zip(chosen, classes, strict=True):
-            rows = np.array([node])
-            g = _head_slope(chain, record.logits[0, rows], int(target))
-            gates = [s[0] for s in record.slopes]
-            for step in reversed(chain.body):
-                if isinstance(step, Gate):
-                    g = g * gates.pop()[rows]
-                elif any(t.mixing is not None for t in step.terms):
-                    rows, g = passes[step.name].back(rows, g)
-                else:
-                    rows, g = step.pull(rows, g)
-            yield rows, g
-
-    return collect("published_lrp", subject, chosen, classes, relevances(), None, False)
-
-
-def _head_slope(chain: Chain, logits: np.ndarray, target: int) -> np.ndarray:
-    if chain.head is not None:
-        return chain.head.slope(logits, np.array([target]))
-    one = np.zeros_like(logits)
-    one[:, target] = 1
-    return one
 
 
 def _weights(term: Term, d_in: int) -> np.ndarray:

@@ -66,7 +66,7 @@ class Trees:
         self._sparse = None if dense else x.to_sparse_coo().coalesce()
         self.n_targets, self.n_nodes = len(nodes), len(x)
         self._n_arcs = edge_index.shape[1]
-        self._arcs = _arc_numbers(edge_index, self.n_nodes)
+        self._arcs = arc_numbers(edge_index, self.n_nodes)
         self._keys: list[Int[np.ndarray, " n"]] = []
         start = np.arange(self.n_targets) * self.n_nodes + nodes
         body = _narrow_first(chain.body)
@@ -204,8 +204,8 @@ def _tensor(array: np.ndarray | None, like: Tensor) -> Tensor | None:
     return None if array is None else torch.from_numpy(np.ascontiguousarray(array)).to(like.dtype)
 
 
-def _arc_numbers(edge_index: Tensor, n_nodes: int) -> sparse.csr_array:
-    """[i, j] = 1 + the number of the arc j→i."""
+def arc_numbers(edge_index: Int[Tensor, "2 n_arcs"], n_nodes: int) -> sparse.csr_array:
+    """[i, j] = 1 + the number of the arc j→i. Raises GraphError where the graph has parallel arcs."""
     sources, targets = edge_index.numpy()
     numbers = np.arange(1, len(sources) + 1)
     found = sparse.csr_array((numbers, (targets, sources)), shape=(n_nodes, n_nodes))

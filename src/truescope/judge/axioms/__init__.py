@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from truescope.judge.axioms.checks import AXIOMS, Axiom, Case, Explainer
 from truescope.judge.axioms.functions import Function, Term, random_function, random_point
-from truescope.judge.axioms.outrank import Outranking, outranking
+from truescope.judge.axioms.outrank import Outranking, average_precision, outranking
 from truescope.judge.axioms.search import Check, Counterexample, check_axiom, check_axioms, find_axiom
 
 __all__ = [
@@ -22,6 +22,7 @@ __all__ = [
     "Function",
     "Outranking",
     "Term",
+    "average_precision",
     "check_axiom",
     "check_axioms",
     "find_axiom",

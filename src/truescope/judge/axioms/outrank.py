@@ -44,6 +44,33 @@ def outranking(
     return np.asarray(np.where(n_pairs > 0, wins / np.maximum(n_pairs, 1), np.nan))
 
 
+def average_precision(
+    scores: Float[np.ndarray, "*cases parts"], used: Bool[np.ndarray, "*shape"]
+) -> Float[np.ndarray, "*cases"]:
+    """The mean, over the used parts, of the share of used ones among all that score at least as much.
+
+        AP = Σ_k (R_k − R_(k−1)) P_k        over the distinct scores, from the largest down
+
+    Where few parts of many are used an area near 1 can still hide many unused ones on top; this does not. Scores
+    without any order give the share of used parts. A case in which every part or no part is used is NaN, as for
+    `outranking`, and shapes are the same.
+
+    Raises:
+        UsageError: shapes that do not fit, or a score that is not finite.
+    """
+    applies = ~np.isnan(outranking(scores, used))
+    order = np.argsort(-scores, axis=-1, kind="stable")
+    ranked = np.take_along_axis(np.broadcast_to(used, scores.shape), order, axis=-1)
+    values = np.take_along_axis(scores, order, axis=-1)
+    place = np.arange(scores.shape[-1])
+    # Tied scores stand together: each is judged at the last of them.
+    last = np.concatenate([values[..., 1:] != values[..., :-1], np.ones_like(values[..., :1], dtype=bool)], axis=-1)
+    end = np.flip(np.minimum.accumulate(np.flip(np.where(last, place, len(place)), -1), axis=-1), -1)
+    precision = np.take_along_axis(ranked.cumsum(axis=-1), end, axis=-1) / (end + 1)
+    found = np.where(ranked, precision, 0.0).sum(axis=-1) / np.maximum(ranked.sum(axis=-1), 1)
+    return np.asarray(np.where(applies, found, np.nan))
+
+
 @dataclass(frozen=True, eq=False)
 class Outranking:
     """The area of every case (NaN where not applicable), and what is reported of them together.

@@ -19,6 +19,7 @@ from truescope.gnn.benchmark import (
     Comparison,
     Measured,
     Results,
+    arc_comparisons,
     explanation,
     facebook_cells,
     judge_findings,
@@ -163,7 +164,7 @@ def _measure(
 def _record(
     run: Run, results: Results, verdicts: Sequence[Verdict], cells: Sequence[Cell], seed: int
 ) -> dict[str, Any]:
-    synthetic = any(cell.setting is not None for cell in cells)
+    synthetic, arcs = any(cell.setting is not None for cell in cells), list(results.arc_rows())
     return {
         "n_cells": len(cells),
         "explainers": list(results.explainers),
@@ -171,6 +172,8 @@ def _record(
         "rows": list(results.rows()),
         "comparisons": [_comparison(c) for c in results.comparisons()],
         "pairs": results.pairs(tuple(PUBLISHED), seed) if synthetic else [],
+        "arcs": arcs,
+        "arc_comparisons": arc_comparisons(arcs),
         "run": {
             "id": run.id,
             "seed": seed,
