@@ -66,7 +66,7 @@ def print_arcs(rows: list[dict[str, Any]]) -> None:
     for word in ("", "AP "):
         for box in boxes:
             short = {"neighborhood": "nbhd", "two-hop": "2-hop"}.get(box, box)
-            table.add_column(word + short, justify="right", no_wrap=True)
+            table.add_column(f"{word}{short}", justify="right", no_wrap=True)
     for name in dict.fromkeys(row["explainer"] for row in rows):
         found = {row["white_box"]: row for row in rows if row["explainer"] == name}
         cells = [f"{found[box][kind]['mean']:.3f}" for kind in ("local", "precision") for box in boxes if box in found]

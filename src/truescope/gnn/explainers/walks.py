@@ -52,7 +52,7 @@ class Walks:
         once = np.unique(np.stack([walk, taken[walk, step]], 1), axis=0)
         keys, place = np.unique(arcs, return_inverse=True)
         sums = np.bincount(np.searchsorted(keys, once[:, 1]), self.relevance[once[:, 0]], minlength=len(keys))
-        return sums[place] if len(keys) else np.zeros(0)
+        return sums.astype(np.float64)[place] if len(keys) else np.zeros(0)
 
 
 def gnn_lrp(subject: Subject, node: int, *, rule: Rule | str = "gamma", max_walks: int = MAX_WALKS) -> Walks:
