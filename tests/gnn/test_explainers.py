@@ -93,10 +93,16 @@ def test_attention_is_read_within_reach() -> None:
         lrp(s)
 
 
-def test_a_functional_relu_behind_unknown_steps_is_warned_of() -> None:
+def test_a_functional_relu_that_cannot_be_met_is_warned_of() -> None:
     x, edge_index = ring_graph()
     torch.manual_seed(0)
     model = TwoLayers(GATConv(5, 8), GATConv(8, 3)).eval()
+
+    def half_again(_: nn.Module, __: object, out: Tensor) -> None:
+        if out.requires_grad:
+            out.register_hook(lambda g: 1.5 * g)  # the record of operations does not show it
+
+    model.first.register_forward_hook(half_again)
     s = Subject(model, x, edge_index)
     with pytest.warns(FunctionalReLUWarning, match="plain gradient"):
         found = deconvolution(s, [1])

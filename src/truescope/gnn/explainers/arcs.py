@@ -4,13 +4,13 @@
     arc integrated gradients    ∫₀¹ ∂f_i(x, a·1) / ∂m_e da        50 Gauss–Legendre steps from no messages at all
 
 m_e multiplies every message along arc e, in all layers. Where the model has a chain, the trees of all nodes are
-differentiated together, each by its own masks; else one forward pass serves all nodes and the backward passes are
-batched.
+differentiated together, each by its own masks; else one forward pass serves all nodes (`networks.any_model`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -20,8 +20,9 @@ from torch import Tensor
 
 from truescope.core.errors import GraphError, UsageError
 from truescope.gnn.explainers.attributions import Attributions, chosen_nodes
-from truescope.gnn.explainers.gradients import N_STEPS, input_gradients
+from truescope.gnn.explainers.gradients import N_STEPS
 from truescope.gnn.networks import Chain, Subject, Trees
+from truescope.gnn.networks.any_model import AnyModel, Run
 
 _HELD = 20_000_000
 """How many numbers a batch of targets may hold."""
@@ -103,11 +104,20 @@ def _through_trees(
 def _through_messages(
     subject: Subject, part: Int[np.ndarray, " n_targets"], classes: np.ndarray, points: Points, with_features: bool
 ) -> Float[np.ndarray, "n_targets n_arcs"]:
-    total = torch.zeros(len(part), subject.n_arcs, dtype=subject.x.dtype)
-    with subject.running() as run:
-        for a, weight in zip(*points, strict=True):
-            mask: Tensor = torch.full((subject.n_arcs, 1), float(a), dtype=subject.x.dtype).requires_grad_()
-            x = subject.x * float(a) if with_features else subject.x
-            picked = run(x, mask[:, 0])[torch.from_numpy(part), torch.from_numpy(classes)]
-            total += float(weight) * input_gradients(picked, mask)[:, :, 0]
-    return total.numpy()
+    places, weights = points
+
+    @contextmanager
+    def running() -> Iterator[Run]:
+        with subject.running() as run:
+
+            def at(point: int) -> tuple[Tensor, Tensor]:
+                a = float(places[point])
+                mask = torch.full((subject.n_arcs, 1), a, dtype=subject.x.dtype).requires_grad_()
+                return mask, run(subject.x * a if with_features else subject.x, mask.view(-1))
+
+            yield at
+
+    total = np.zeros((len(part), subject.n_arcs), subject.x.numpy().dtype)
+    for place, (arcs, values) in enumerate(AnyModel(running, weights).gradients(part, classes)):
+        total[place, arcs] = values[:, 0]
+    return total

@@ -8,16 +8,17 @@ arXiv:1610.02391; for graphs Pope et al. (2019).
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
-import torch
 from torch import Tensor, nn
 from torch_geometric.nn import MessagePassing
 
 from truescope.core.errors import ModelError, nearest
 from truescope.gnn.explainers.attributions import Attributions, chosen_nodes
-from truescope.gnn.explainers.gradients import input_gradients
+from truescope.gnn.networks.any_model import AnyModel, Run
 from truescope.gnn.networks.subject import Subject
 
 
@@ -36,13 +37,20 @@ def grad_cam(subject: Subject, nodes: Any = None, *, layer: str | None = None) -
         held.append(out.detach().requires_grad_())
         return held[-1]
 
-    with subject.running() as run:
-        chosen_layer(run.model, layer).register_forward_hook(keep)
-        picked = run(subject.x)[torch.from_numpy(chosen), torch.from_numpy(classes)]
-        H = held[-1]
-        gradients = input_gradients(picked, H).numpy()
-    weights = gradients.mean(1)
-    scores = np.maximum(weights @ H.detach().numpy().T, 0)
+    @contextmanager
+    def running() -> Iterator[Run]:
+        with subject.running() as run:
+            chosen_layer(run.model, layer).register_forward_hook(keep)
+
+            def at(_: int) -> tuple[Tensor, Tensor]:
+                outputs = run(subject.x)
+                return held[-1], outputs
+
+            yield at
+
+    gradients = AnyModel(running, np.ones(1)).gradients(chosen, classes)
+    weights = np.stack([g.sum(0) for _, g in gradients]) / subject.n_nodes
+    scores = np.maximum(weights @ held[-1].detach().numpy().T, 0)
     return Attributions("grad_cam", chosen, classes, by_node=scores)
 
 

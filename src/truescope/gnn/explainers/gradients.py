@@ -5,7 +5,7 @@
     integrated gradients   (x − x′) ∫₀¹ ∂f_i(x′ + a (x − x′)) / ∂x da        50 Gauss–Legendre steps
 
 f_i is the explained node's output of its class. Where the model has a chain, one forward pass serves all nodes and each
-node costs one sparse pull-back; else the forward passes are shared and the backward ones batched.
+node costs one sparse pull-back; else autograd's record of the forward passes is read and serves all (`any_model`).
 Simonyan et al. (2013), arXiv:1312.6034; Shrikumar et al. (2016), arXiv:1605.01713; Sundararajan et al. (2017),
 arXiv:1703.01365.
 """
@@ -13,6 +13,7 @@ arXiv:1703.01365.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -22,12 +23,11 @@ from torch import Tensor
 
 from truescope.core.errors import UsageError
 from truescope.gnn.explainers.attributions import Attributions, chosen_nodes
+from truescope.gnn.networks.any_model import AnyModel, Run
 from truescope.gnn.networks.chain import Chain
 from truescope.gnn.networks.subject import Subject
 
 N_STEPS = 50
-_HELD = 1 << 24
-"""How many numbers of gradients a batch of the generic path may hold."""
 
 
 def saliency(subject: Subject, nodes: Any = None, *, full: bool = False, generic: bool = False) -> Attributions:
@@ -81,7 +81,7 @@ def _explain(
     classes = subject.classes(chosen)
     chain = subject.unrolled
     if generic or not isinstance(chain, Chain):
-        gradients = _batched(subject, chosen, classes, points, weights)
+        gradients = any_model(subject, points, weights).gradients(chosen, classes)
     else:
         gradients = _pulled_back(chain, chosen, classes, points, weights)
     return collect(name, subject, chosen, classes, gradients, factor, full)
@@ -120,32 +120,19 @@ def _pulled_back(
         yield record.pull_back(int(node), int(target))
 
 
-def _batched(
-    subject: Subject, chosen: np.ndarray, classes: np.ndarray, points: list[Tensor], weights: np.ndarray
-) -> Iterator[tuple[slice, np.ndarray]]:
-    everything = slice(0, subject.n_nodes)
-    per_batch = max(1, _HELD // subject.x.numel())
-    for start in range(0, len(chosen), per_batch):
-        batch = slice(start, start + per_batch)
-        total = torch.zeros(len(chosen[batch]), *subject.x.shape, dtype=subject.x.dtype)
+def any_model(
+    subject: Subject, points: list[Tensor], weights: Float[np.ndarray, " n_points"] | None = None
+) -> AnyModel:
+    """The subject's model, run at points with its features as the leaf."""
+
+    @contextmanager
+    def running() -> Iterator[Run]:
         with subject.running() as run:
-            for point, weight in zip(points, weights, strict=True):
-                x = point.detach().clone().requires_grad_()
-                picked = run(x)[torch.from_numpy(chosen[batch]), torch.from_numpy(classes[batch])]
-                total += float(weight) * input_gradients(picked, x)
-        for g in total.numpy():
-            yield everything, g
 
+            def at(point: int) -> tuple[Tensor, Tensor]:
+                x = points[point].detach().clone().requires_grad_()
+                return x, run(x)
 
-def input_gradients(outputs: Float[Tensor, " n_targets"], x: Float[Tensor, "n d"]) -> Float[Tensor, "n_targets n d"]:
-    """Each output's gradient by x: one batched backward pass, or one each where an operation cannot be batched."""
-    if not outputs.requires_grad:
-        return torch.zeros(len(outputs), *x.shape, dtype=x.dtype)
-    one_each = torch.eye(len(outputs), dtype=outputs.dtype)
-    try:
-        found = torch.autograd.grad(outputs, x, one_each, is_grads_batched=True, retain_graph=True, allow_unused=True)
-        grads = found[0]
-    except RuntimeError:
-        single = [torch.autograd.grad(o, x, retain_graph=True, allow_unused=True)[0] for o in outputs]
-        grads = None if single[0] is None else torch.stack(single)
-    return torch.zeros(len(outputs), *x.shape, dtype=x.dtype) if grads is None else grads
+            yield at
+
+    return AnyModel(running, np.ones(1) if weights is None else weights)

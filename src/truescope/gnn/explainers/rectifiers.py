@@ -4,9 +4,10 @@
     deconvolution      g · 1[g > 0]                Zeiler and Fergus (2014), arXiv:1311.2901
     guided             g · 1[x > 0] · 1[g > 0]     Springenberg et al. (2014), arXiv:1412.6806
 
-Where the model has a chain the rule holds for every ReLU, module or function. Elsewhere Captum's hooks see ReLU modules
-only: a functional ReLU silently leaves the plain gradient, and the result says so. A model without a ReLU has nothing
-to rectify: both are then its plain gradient.
+The rule holds for every ReLU, module or function: those of the model's chain, else those of autograd's record. Where
+that record cannot be relied on (hooks on gradients) Captum's hooks see ReLU modules only: a functional ReLU then leaves
+the plain gradient silently, and the result says so. A model without a ReLU has nothing to rectify: both are then its
+plain gradient.
 """
 
 from __future__ import annotations
@@ -20,8 +21,9 @@ import torch
 from torch import nn
 
 from truescope.gnn.explainers.attributions import Attributions, chosen_nodes
-from truescope.gnn.explainers.gradients import collect
+from truescope.gnn.explainers.gradients import any_model, collect
 from truescope.gnn.networks.chain import Backward, Chain, Gate
+from truescope.gnn.networks.row_backward import Rectifier
 from truescope.gnn.networks.subject import Subject
 
 FUNCTIONAL_RELU = (
@@ -53,11 +55,14 @@ def _rectified(
 ) -> Attributions:
     chosen = chosen_nodes(nodes, subject.n_nodes)
     classes = subject.classes(chosen)
+    guided = name == "guided_backpropagation"
     if isinstance(subject.unrolled, Chain):
         record = subject.unrolled.record([subject.x.numpy()])
-        rule = _backward(name == "guided_backpropagation")
-        pulled = (record.pull_back(int(v), int(c), rule) for v, c in zip(chosen, classes, strict=True))
+        pulled = (record.pull_back(int(v), int(c), _backward(guided)) for v, c in zip(chosen, classes, strict=True))
         return collect(name, subject, chosen, classes, pulled, None, full)
+    every_relu = any_model(subject, [subject.x]).rectified(chosen, classes, _at_rows(guided))
+    if every_relu is not None:
+        return collect(name, subject, chosen, classes, every_relu, None, full)
     has_module = any(isinstance(module, nn.ReLU) for module in subject.model.modules())
     if not has_module:
         warnings.warn(FUNCTIONAL_RELU, FunctionalReLUWarning, stacklevel=3)
@@ -74,6 +79,13 @@ def _backward(guided: bool) -> Backward:
         if gate.carried:
             passed[..., -gate.carried :] = g[..., -gate.carried :]
         return passed
+
+    return through
+
+
+def _at_rows(guided: bool) -> Rectifier:
+    def through(g: torch.Tensor, slope: torch.Tensor | float) -> torch.Tensor:
+        return g.clamp(min=0) * slope if guided else g.clamp(min=0)
 
     return through
 
