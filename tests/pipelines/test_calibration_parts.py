@@ -13,19 +13,13 @@ import torch
 
 from truescope.core.claims import Score
 from truescope.core.errors import ModelError
-from truescope.core.sites import Site
+from truescope.pipelines.calibration.autoencoders import autoencoder, autoencoder_rows
 from truescope.pipelines.calibration.cells import FULL, QUICK, cells
 from truescope.pipelines.calibration.collapse import Subject, chain_model, collapse_rows
 from truescope.pipelines.calibration.expectations import expectations
 from truescope.pipelines.calibration.figure import Bar, dots
 from truescope.pipelines.calibration.known import TRUTHS, known_model, random_weights
-from truescope.pipelines.calibration.qualities import (
-    direction_sae,
-    quality,
-    stands_for,
-    unexplained,
-    written_directions,
-)
+from truescope.pipelines.calibration.qualities import learned, quality, stands_for, unexplained
 from truescope.pipelines.calibration.scoring import choice_rows, edge_matrices, edge_rows, node_rows
 from truescope.pipelines.calibration.summaries import summarise
 from truescope.pipelines.calibration.trained import random_rows, trained_rows, trained_world
@@ -93,11 +87,39 @@ def test_dictionaries_are_of_the_quality_they_are_called() -> None:
         unit_of = stands_for(known.model, exact, seen)
         # Units that never vary stand for nothing, and twins may change places with each other only.
         assert unit_of and sum(a == b for a, b in unit_of.items()) >= 0.6 * len(unit_of)
-    for layer in range(known.model.n_layers):
-        sae, site = direction_sae(known, layer), Site("mlp_out", layer)
-        x = known.model.run(seen[0], read=[site]).sites[site][0]
-        torch.testing.assert_close(sae.decode(site, sae.encode(site, x))[site], x)
-        assert sae.n_features(site) == len(written_directions(known, layer))
+
+
+@pytest.mark.parametrize("kind", ["SAE", "stream SAE"])
+def test_exact_autoencoders_give_the_graph_of_the_variables(kind: str) -> None:
+    rows = [r for one in autoencoder_rows(TWO_HOP, "exact", kind, "balanced", 0, 2, 3) for r in one]
+    found = {(r["level"], r["method"], r["truth"], r["metric"]): r["value"] for r in rows}
+    assert found["edge", "frozen graph", "direct", "auroc"] == 1.0
+    assert found["edge", "frozen graph", "direct", "sign agreement"] == 1.0
+    assert found["edge", "frozen graph", "direct", "closure gap"] <= 1e-5
+    assert found["edge", "frozen graph, influence", "value path", "auroc"] == 1.0
+    assert found["edge", "frozen graph", "direct", "unexplained"] < 1e-9
+
+
+@pytest.mark.parametrize("kind", ["SAE", "stream SAE"])
+def test_spoilt_autoencoders_are_worse_and_close_all_the_same(kind: str) -> None:
+    for quality_name in ("rotated", "shuffled", "random"):
+        rows = [r for one in autoencoder_rows(TWO_HOP, quality_name, kind, "identity", 0, 2, 3) for r in one]
+        direct = [
+            r["value"] for r in rows if (r["method"], r["truth"], r["metric"]) == ("frozen graph", "direct", "auroc")
+        ]
+        assert np.mean(direct) < 0.95
+        assert max(r["value"] for r in rows if r["metric"] == "closure gap") <= 1e-5
+        assert min(r["value"] for r in rows if r["metric"] == "unexplained") > 0.2
+
+
+@pytest.mark.parametrize("kind", ["PLT", "CLT", "SAE", "stream SAE"])
+def test_learned_dictionaries_learn(kind: str) -> None:
+    """They miss little of what the model writes, at <bos> too."""
+    known = known_model(TWO_HOP, "identity", 1, 0)
+    seen = [known.compiled.token_ids(tokens) for tokens in prompts(TWO_HOP, 200, 1)]
+    is_mlp = kind in ("PLT", "CLT")
+    made = learned(known.model, kind, 0, seen) if is_mlp else autoencoder(known, "learned", kind, 0, seen)
+    assert unexplained(known.model, made, seen) < 0.05
 
 
 @pytest.mark.parametrize("depth", [2, 3])

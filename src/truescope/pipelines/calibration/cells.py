@@ -7,36 +7,24 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-import numpy as np
 import torch
 
+from truescope.pipelines.calibration.autoencoders import SITES, autoencoder_rows
 from truescope.pipelines.calibration.collapse import Subject, collapse_rows, subjects
-from truescope.pipelines.calibration.known import Frame, Known, known_model, random_weights
-from truescope.pipelines.calibration.qualities import (
-    KINDS,
-    QUALITIES,
-    direction_sae,
-    quality,
-    stands_for,
-    unexplained,
-    written_directions,
-)
+from truescope.pipelines.calibration.known import known_model, random_weights
+from truescope.pipelines.calibration.qualities import QUALITIES, quality, stands_for, unexplained
 from truescope.pipelines.calibration.scoring import (
-    Place,
     Row,
     choice_rows,
     edge_matrices,
     edge_rows,
     graph_of,
     node_rows,
-    node_scores,
     pruned_rows,
-    ranking_rows,
     row,
 )
 from truescope.pipelines.calibration.trained import N_MODELS, RANDOM, WORLDS, random_rows, trained_rows
 from truescope.trace import DictionaryReplacement, direct_effects
-from truescope.trace.patching import Nodes
 from truescope.truth import Program, named_programs, prompts, random_program
 
 
@@ -99,24 +87,41 @@ def cells(size: Size, seed: int) -> list[Cell]:
             made = partial(_random_weights_rows, program, min(2, size.n_prompts), seed, control)
             found.append(Cell(facts | {"seed": control}, made))
     chosen = dict(list(programs.items())[-(size.dictionary_programs or len(programs)) :])
-    for kind in KINDS:
-        # Made per layer, the others are the same as a CLT.
-        for quality_name in QUALITIES if kind == "PLT" else ("exact", "learned"):
-            for dictionary_seed in range(1 if quality_name == "exact" else size.n_dictionary_seeds):
-                for name, program in chosen.items():
-                    facts = {"group": "dictionaries", "program": name, "norms": "identity"}
-                    facts |= {"dictionary": f"{quality_name} {kind}", "seed": dictionary_seed}
-                    made = partial(_dictionary_rows, program, quality_name, kind, dictionary_seed, size, seed)
-                    found.append(Cell(facts, made))
-    for which in ("exact", "random"):
-        for name, program in chosen.items():
-            facts = {"group": "dictionaries", "program": name, "norms": "identity", "dictionary": f"{which} SAE"}
-            made = partial(_sae_rows, program, None if which == "exact" else seed, min(4, size.n_prompts), seed)
-            found.append(Cell(facts | {"seed": seed}, made))
+    found += _dictionary_cells(chosen, size, seed) + _autoencoder_cells(chosen, size, seed)
     for depth in size.depths:
         for subject in subjects(size.budgets, range(size.n_trained)):
             found.append(_collapse_cell(depth, subject, 2 * size.n_prompts))
     return found + _trained_cells(size, seed)
+
+
+def _dictionary_cells(programs: dict[str, Program], size: Size, seed: int) -> list[Cell]:
+    """Transcoders of every quality. Made per layer, a CLT is the same: only exact and learned ones are scored."""
+    found = []
+    for kind in ("PLT", "CLT"):
+        for quality_name in QUALITIES if kind == "PLT" else ("exact", "learned"):
+            for dictionary_seed in range(1 if quality_name == "exact" else size.n_dictionary_seeds):
+                for name, program in programs.items():
+                    facts = {"group": "dictionaries", "program": name, "norms": "identity"}
+                    facts |= {"dictionary": f"{quality_name} {kind}", "seed": dictionary_seed}
+                    made = partial(_dictionary_rows, program, quality_name, kind, dictionary_seed, size, seed)
+                    found.append(Cell(facts, made))
+    return found
+
+
+def _autoencoder_cells(programs: dict[str, Program], size: Size, seed: int) -> list[Cell]:
+    """Autoencoders of every quality at both sites; exact ones on both variants."""
+    found = []
+    for kind in SITES:
+        for quality_name in QUALITIES:
+            for norms in ("identity", "balanced") if quality_name == "exact" else ("identity",):
+                for dictionary_seed in range(1 if quality_name == "exact" else size.n_dictionary_seeds):
+                    for name, program in programs.items():
+                        facts = {"group": "dictionaries", "program": name, "norms": norms}
+                        facts |= {"dictionary": f"{quality_name} {kind}", "seed": dictionary_seed}
+                        n_prompts = min(4, size.n_prompts)
+                        settings = (quality_name, kind, norms, dictionary_seed, n_prompts, seed)
+                        found.append(Cell(facts, partial(autoencoder_rows, program, *settings)))
+    return found
 
 
 def _trained_cells(size: Size, seed: int) -> list[Cell]:
@@ -190,32 +195,6 @@ def _dictionary_rows(
         ]
         rows += edge_rows(frame, {name: frame.align(matrix, effects, unit_of) for name, matrix in matrices.items()})
         yield [*rows, *pruned_rows(frame, graph_of(known.model, frame, replacement), unit_of)]
-
-
-def _sae_rows(program: Program, sae_seed: int | None, n_prompts: int, seed: int) -> Iterator[list[Row]]:
-    """Node scores of the features of autoencoders of the MLPs' outputs: one for each direction that they write."""
-    known = known_model(program, "identity", n_prompts, seed)
-    layers = [layer for layer in range(known.model.n_layers) if written_directions(known, layer)]
-    nodes = [Nodes.features(direction_sae(known, layer, sae_seed), layer)[0] for layer in layers]
-    for prompt in known.prompts if layers else ():
-        frame = known.frame(prompt)
-        places, used = _active_directions(known, frame, layers)
-        if places:
-            yield list(ranking_rows("SAE feature", node_scores(known.model, frame.prompt, nodes), places, used, {}))
-
-
-def _active_directions(known: Known, frame: Frame, layers: list[int]) -> tuple[list[Place], np.ndarray]:
-    """The directions that hold something at the MLPs' outputs, and which of them a unit on a path wrote."""
-    on_path: dict[tuple[int, int, str], bool] = {}
-    writes = {(n.layer, n.index): n.writes for n in known.compiled.layout.neurons}
-    for node in frame.prompt.truth.nodes:
-        if node.kind == "unit":
-            for name in writes[node.layer, node.index]:
-                place = (node.layer, node.position, name)
-                on_path[place] = on_path.get(place, False) or node.on_path
-    order = {layer: written_directions(known, layer) for layer in layers}
-    places = [(layers.index(layer), position, order[layer].index(name)) for layer, position, name in on_path]
-    return places, np.array([*on_path.values()], bool)
 
 
 def one_thread() -> None:

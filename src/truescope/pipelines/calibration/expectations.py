@@ -14,6 +14,7 @@ import numpy as np
 from truescope.core.claims import Claim, ControlPlan, Prediction, Score, Verdict
 from truescope.core.evidence import ClaimType, ControlKind
 from truescope.judge import control_result, decide, evidence_level
+from truescope.pipelines.calibration.autoencoders import SITES
 from truescope.pipelines.calibration.cells import Size
 from truescope.pipelines.calibration.scoring import Row
 from truescope.pipelines.calibration.summaries import PARTS, Key, Summary
@@ -102,13 +103,26 @@ def expectations(size: Size) -> list[Expectation]:
     found += [_metric_claim(level, method) for level in ("edge", "unit", "head") for method in _methods(level)]
     found += [_pruned("edge", "precision"), _pruned("edge", "recall"), _pruned("unit", "recall")]
     found += [_pruned("path", "recall")]
-    for name in ("exact PLT", "exact CLT", "learned PLT", "learned CLT", "rotated PLT", "shuffled PLT"):
-        threshold = EXACT if name.startswith("exact") else READABLE
-        parts = ("dictionaries", name, None, None, "edge", "frozen graph, influence", "value path")
-        text = f"The influence of a frozen graph on the {name}s ranks the edges of the value path above others"
-        found.append(Expectation(text, parts, _auroc(threshold), ("dictionaries", "random PLT"), ControlKind.BASELINE))
+    for kind in ("PLT", "CLT", *SITES):
+        for quality in ("exact", "learned") if kind == "CLT" else ("exact", "learned", "rotated", "shuffled"):
+            found.append(_dictionary(f"{quality} {kind}", "PLT" if kind == "CLT" else kind))
+    found += [_direct(f"exact {kind}", kind) for kind in SITES]
     found += [e for depth in size.depths for e in _collapse(depth, size)]
     return found + [e for world in WORLDS for e in _trained(world)]
+
+
+def _dictionary(name: str, control: str) -> Expectation:
+    threshold = EXACT if name.startswith("exact") else READABLE
+    parts = ("dictionaries", name, None, None, "edge", "frozen graph, influence", "value path")
+    text = f"The influence of a frozen graph on the {name}s ranks the edges of the value path above others"
+    return Expectation(text, parts, _auroc(threshold), ("dictionaries", f"random {control}"), ControlKind.BASELINE)
+
+
+def _direct(name: str, kind: str) -> Expectation:
+    parts = ("dictionaries", name, None, None, "edge", "frozen graph", "direct")
+    text = f"The frozen graph on the {name}s ranks true value edges between variables above all others, and closes"
+    control = ("dictionaries", f"random {kind}")
+    return Expectation(text, parts, _auroc(EXACT, _CLOSES), control, ControlKind.BASELINE)
 
 
 def _methods(level: str) -> list[str]:

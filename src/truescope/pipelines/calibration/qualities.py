@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -23,9 +23,9 @@ from truescope.train import TrainConfig, train_dictionary, training_sites
 from truescope.truth import KnownFeatures, exact_transcoders, random_like, rotated, shuffled
 
 QUALITIES = ("exact", "rotated", "shuffled", "random", "learned")
-KINDS = {"PLT": "transcoder", "CLT": "clt"}
-"""What is called a per-layer and a cross-layer transcoder, and the dictionaries' names for them."""
-LEARNED_STEPS, LEARNED_BATCH = 600, 512
+KINDS = {"PLT": "transcoder", "CLT": "clt", "SAE": "sae"}
+"""What is called a per-layer and a cross-layer transcoder and an autoencoder, and the dictionaries' names for them."""
+LEARNED_STEPS, LEARNED_BATCH, RESTARTS = 600, 512, 3
 
 
 def quality(known: Known, name: str, kind: str, seed: int, prompts: list[torch.Tensor]) -> Dictionary:
@@ -34,11 +34,12 @@ def quality(known: Known, name: str, kind: str, seed: int, prompts: list[torch.T
         return learned(known.model, kind, seed, prompts)
     groups = exact_transcoders(known.compiled)
     if name != "exact":
-        groups = tuple(_SPOILT[name](group, seed + layer) for layer, group in enumerate(groups))
+        groups = tuple(SPOILT[name](group, seed + layer) for layer, group in enumerate(groups))
     return dictionary_of(known.model, f"{name} {kind}", kind, groups)
 
 
-_SPOILT = {"rotated": rotated, "shuffled": shuffled, "random": random_like}
+SPOILT = {"rotated": rotated, "shuffled": shuffled, "random": random_like}
+"""How exact features are spoilt, by quality."""
 
 
 def dictionary_of(model: Model, name: str, kind: str, known: Sequence[KnownFeatures]) -> Dictionary:
@@ -58,12 +59,22 @@ def dictionary_of(model: Model, name: str, kind: str, known: Sequence[KnownFeatu
 
 def learned(model: Model, kind: str, seed: int, prompts: list[torch.Tensor], **settings: Any) -> Dictionary:
     """A dictionary trained on the model's activations over ``prompts``; ``settings`` are those of `TrainConfig`."""
-    n_tokens = sum(len(tokens) - 1 for tokens in prompts)
+    sizes = {"n_features": 2 * model.n_neurons, "k": _most_active(model, prompts)} | settings
+    return best_of(model, prompts, lambda start: trained_on(model, kind, start, prompts, **sizes), seed)
+
+
+def best_of(model: Model, prompts: list[torch.Tensor], train: Callable[[int], Dictionary], seed: int) -> Dictionary:
+    """Of `RESTARTS` trainings from different starts the one that misses least of ``prompts``."""
+    made = [train(RESTARTS * seed + start) for start in range(RESTARTS)]
+    return min(made, key=lambda one: unexplained(model, one, prompts))
+
+
+def trained_on(model: Model, kind: str, seed: int, prompts: list[torch.Tensor], **settings: Any) -> Dictionary:
+    """One training on the model's activations, ``<bos>`` among them: what it makes there counts like all else."""
+    n_tokens = sum(len(tokens) for tokens in prompts)
     # Few inputs are seen several times a step: the steps are what costs.
-    windows = [Window(tokens, 1, n) for n, tokens in enumerate([*prompts] * -(-LEARNED_BATCH // n_tokens))]
+    windows = [Window(tokens, 0, n) for n, tokens in enumerate([*prompts] * -(-LEARNED_BATCH // n_tokens))]
     defaults = {
-        "n_features": model.n_neurons,
-        "k": _most_active(model, prompts),
         "tokens": LEARNED_STEPS * LEARNED_BATCH,
         "batch": LEARNED_BATCH,
         "closed_loop": 0.0,
@@ -82,11 +93,13 @@ def _most_active(model: Model, prompts: list[torch.Tensor]) -> int:
     return max(1, *most)
 
 
-def stands_for(model: Model, dictionary: Dictionary, prompts: list[torch.Tensor]) -> UnitOf:
+def stands_for(
+    model: Model, dictionary: Dictionary, prompts: list[torch.Tensor], reference: Dictionary | None = None
+) -> UnitOf:
     """Which neuron each feature stands for: the pairing, layer by layer, with the largest sum of correlations.
 
     Correlations are of activations over all positions of ``prompts``; a feature or neuron that never varies, or a pair
-    that does not correlate at all, is paired with nothing.
+    that does not correlate at all, is paired with nothing. With a ``reference`` it is its feature at the same site.
     """
     found: UnitOf = {}
     for site in dictionary.reads:
@@ -94,8 +107,8 @@ def stands_for(model: Model, dictionary: Dictionary, prompts: list[torch.Tensor]
         reads = [site, Site("mlp_neurons", layer)]
         runs = [model.run(tokens, read=reads).sites for tokens in prompts]
         codes = torch.cat([dictionary.encode(site, run[site][0]) for run in runs]).double().numpy()
-        neurons = torch.cat([run[reads[1]][0] for run in runs]).double().numpy()
-        likeness = _correlation(codes, neurons)
+        own = [run[reads[1]][0] if reference is None else reference.encode(site, run[site][0]) for run in runs]
+        likeness = _correlation(codes, torch.cat(own).double().numpy())
         features, units = linear_sum_assignment(-np.abs(likeness))
         for feature, unit in zip(features.tolist(), units.tolist(), strict=True):
             if abs(likeness[feature, unit]) > 1e-6:
@@ -115,34 +128,11 @@ def _correlation(
 
 
 def unexplained(model: Model, dictionary: Dictionary, prompts: list[torch.Tensor]) -> float:
-    """The share of the MLPs' output variance that the dictionary misses, over all layers and positions."""
-    reads = [Site(kind, layer) for layer in range(model.n_layers) for kind in ("mlp_in", "mlp_out")]
+    """The share of the variance of what the dictionary writes that it misses, over all its sites and all positions."""
+    reads = sorted({*dictionary.reads, *dictionary.writes})
     runs = [model.run(tokens, read=reads).sites for tokens in prompts]
     values = {site: torch.cat([run[site][0] for run in runs]) for site in reads}
     rebuilt = dictionary.reconstruct({site: values[site] for site in dictionary.reads})
     missed = sum(float((values[site] - ours).square().sum()) for site, ours in rebuilt.items())
     total = sum(float((values[site] - values[site].mean(0)).square().sum()) for site in rebuilt)
     return missed / total if total > 0 else 0.0
-
-
-def direction_sae(known: Known, layer: int, seed: int | None = None) -> Dictionary:
-    """An autoencoder of mlp_out.layer: one feature for each residual direction its neurons write, or random ones.
-
-    The exact one's features are the program's own variables; with a ``seed`` its directions are drawn at random.
-    """
-    model, site = known.model, Site("mlp_out", layer)
-    index = [known.compiled.directions.index(name) for name in written_directions(known, layer)]
-    rows = torch.eye(model.d_model)[index]
-    if seed is not None:
-        drawn = torch.randn(rows.shape, generator=torch.Generator().manual_seed(seed))
-        rows = drawn / drawn.norm(dim=1, keepdim=True)
-    zero = rows.new_zeros(len(rows))
-    group = Group(site, (site,), rows, zero, rows, threshold=zero)
-    name = f"{'exact' if seed is None else 'random'} SAE"
-    return Dictionary(name, "sae", "jumprelu", (group,), {site: rows.new_zeros(model.d_model)}, model_hash=model.hash)
-
-
-def written_directions(known: Known, layer: int) -> list[str]:
-    """The residual directions that a layer's neurons write, in a fixed order."""
-    neurons = [neuron for neuron in known.compiled.layout.neurons if neuron.layer == layer]
-    return sorted({name for neuron in neurons for name in neuron.writes})

@@ -95,14 +95,28 @@ def dictionaries(findings: Findings) -> list[str]:
             findings.get(*key, "frozen graph, influence", "value path", "auroc"),
             findings.get(*key, "live effects", "direct", "auroc"),
             findings.get(*key, "frozen graph", "direct", "sign agreement"),
+            findings.get(*key, "frozen graph", "direct", "closure gap"),
         ]
         counts = [str(direct.score.n), str(direct.n_seeds)]
         rows.append([dictionary, f"{missed.score.value:.3g}", *map(shown, [direct, *others]), *counts])
     said = [
-        "Graphs on dictionaries of known quality (identity variant). A feature stands for the neuron that it",
-        "correlates with; an edge between units that no active feature stands for scores zero.",
+        "Graphs on dictionaries of known quality (identity variant; exact SAEs on both). A feature of a PLT or CLT",
+        "stands for the neuron that it correlates with, one of an SAE for the variable; an edge between units that no",
+        "active feature stands for scores zero. SAEs read and write every layer's MLP output, stream SAEs the whole residual",
+        "stream after every layer: true edges between variables are sums over the paths between them",
+        "([decision 18](decisions/0018-autoencoders-in-graphs.md)).",
     ]
-    titles = ["dictionary", "unexplained", "direct", "influence, value path", "live, direct", "signs", "n", "seeds"]
+    titles = [
+        "dictionary",
+        "unexplained",
+        "direct",
+        "influence, value path",
+        "live, direct",
+        "signs",
+        "closure gap",
+        "n",
+        "seeds",
+    ]
     return ["## Dictionaries", "", *said, "", *table(titles, rows), ""]
 
 
