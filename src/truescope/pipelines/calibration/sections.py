@@ -102,8 +102,8 @@ def dictionaries(findings: Findings) -> list[str]:
     said = [
         "Graphs on dictionaries of known quality (identity variant; exact SAEs on both). A feature of a PLT or CLT",
         "stands for the neuron that it correlates with, one of an SAE for the variable; an edge between units that no",
-        "active feature stands for scores zero. SAEs read and write every layer's MLP output, stream SAEs the whole residual",
-        "stream after every layer: true edges between variables are sums over the paths between them",
+        "active feature stands for scores zero. SAEs read and write every layer's MLP output, stream SAEs the whole",
+        "residual stream after every layer: true edges between variables are sums over the paths between them",
         "([decision 18](decisions/0018-autoencoders-in-graphs.md)).",
     ]
     titles = [
