@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch_geometric.nn import GATConv, GCNConv
 
-from truescope.core.errors import ModelError, UsageError
+from truescope.core.errors import UsageError
 from truescope.gnn.explainers import (
     FunctionalReLUWarning,
     arc_integrated_gradients,
@@ -89,8 +89,7 @@ def test_attention_is_read_within_reach() -> None:
     assert isinstance(s.unrolled, NoChain) and "GATConv" in s.unrolled.why
     scores = attention(s, [0, 6]).arcs
     assert scores.shape == (2, s.n_arcs) and 0 < (scores[0] > 0).sum() < s.n_arcs
-    with pytest.raises(ModelError, match="lrp needs to know"):
-        lrp(s)
+    assert "first, second is held" in lrp(s, [0]).notes[0]
 
 
 def test_a_functional_relu_that_cannot_be_met_is_warned_of() -> None:

@@ -40,7 +40,7 @@ from truescope.gnn.explainers import (
     walk_relevance,
 )
 from truescope.gnn.networks import Chain, Convolution, Head, Subject, Term
-from truescope.gnn.networks.unroll import adjacency
+from truescope.gnn.networks.layers import adjacency
 from truescope.judge.axioms import outranking
 
 Case = Callable[[], None]

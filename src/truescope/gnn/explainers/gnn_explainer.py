@@ -26,6 +26,7 @@ from torch_geometric.utils import k_hop_subgraph
 
 from truescope.core.errors import UsageError, nearest
 from truescope.gnn.explainers.attributions import Attributions, chosen_nodes
+from truescope.gnn.explainers.relevance import held_note
 from truescope.gnn.networks.subject import Subject
 from truescope.gnn.networks.trees import Trees
 
@@ -62,7 +63,7 @@ def gnn_explainer(
     if epochs < 1:
         raise UsageError(f"{epochs} epochs", fix="give one or more")
     chosen = chosen_nodes(nodes, subject.n_nodes)
-    chain = subject.chain("gnn_explainer")
+    chain = subject.chain("gnn_explainer", hold=True)
     if output is None:
         output = "probabilities" if are_probabilities(subject.outputs) else "logits"
     size = batch or max(1, _ARCS_KEPT // (8 * max(subject.n_arcs, 1)))
@@ -83,6 +84,7 @@ def gnn_explainer(
         subject.classes(chosen),
         np.concatenate(features),
         arcs=np.concatenate(arcs) if arcs else None,
+        notes=held_note(chain),
         facts=facts,
     )
 

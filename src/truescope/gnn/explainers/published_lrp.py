@@ -90,7 +90,7 @@ class _Branch:
         self, step: Convolution, a: np.ndarray, rows: np.ndarray, share: np.ndarray, arcs: np.ndarray
     ) -> None:
         for term in step.terms:
-            if term.mixing is None:
+            if term.mixing is None or not term.along_arcs:
                 continue
             part = term.mixing[rows]
             if not part.nnz:

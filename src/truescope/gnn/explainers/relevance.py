@@ -12,7 +12,7 @@ for a model without activation functions. Bach et al. (2015), doi:10.1371/journa
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal, get_args
 
 import numpy as np
@@ -53,7 +53,7 @@ class Rule:
                     fix="use the epsilon rule",
                 )
         change = _positive if self.name == "z_plus" else self._raised
-        terms = tuple(Term(t.mixing, change(sign * _weights(t, d_in))) for t in step.terms)
+        terms = tuple(Term(t.mixing, change(sign * _weights(t, d_in)), t.along_arcs) for t in step.terms)
         bias = None if self.name == "z_plus" or step.bias is None else self._raised(step.bias)
         return Convolution(step.name, terms, bias)
 
@@ -70,6 +70,9 @@ def lrp(
 ) -> Attributions:
     """Relevance of every feature of every node for each explained node's logit.
 
+    ``facts`` holds what the biases took, a number a node: the relevance of the features and it sum to the logit.
+    Attention, and what cuts messages with edge features, are held at their values on this graph, and a note says so.
+
     Raises:
         ModelError: the model has no chain, or the rule does not fit its weights.
         UsageError: no such rule.
@@ -77,22 +80,32 @@ def lrp(
     rule = Rule(rule) if isinstance(rule, str) else rule
     chosen = chosen_nodes(nodes, subject.n_nodes)
     classes = subject.classes(chosen)
-    relevance = _relevances(subject.chain("lrp"), rule, subject.x.numpy(), chosen, classes)
-    return collect(f"lrp_{rule.name}", subject, chosen, classes, relevance, None, full)
+    chain, biases = subject.chain("lrp", hold=True), np.zeros(len(chosen))
+    relevance = _relevances(chain, rule, subject.x.numpy(), chosen, classes, biases)
+    found = collect(f"lrp_{rule.name}", subject, chosen, classes, relevance, None, full)
+    return replace(found, notes=held_note(chain), facts={"biases": biases})
+
+
+def held_note(chain: Chain) -> tuple[str, ...]:
+    """What to say of a chain in which something was held."""
+    if not chain.held:
+        return ()
+    return (f"the attention, or the cut of messages, of {', '.join(chain.held)} is held at its value on this graph",)
 
 
 def _relevances(
-    chain: Chain, rule: Rule, x: np.ndarray, chosen: np.ndarray, classes: np.ndarray
+    chain: Chain, rule: Rule, x: np.ndarray, chosen: np.ndarray, classes: np.ndarray, biases: np.ndarray
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     values = chain.values(x)
     passes = [
         Pass.of(step, a, rule) for step, a in zip(chain.body, values, strict=False) if isinstance(step, Convolution)
     ]
     logits = values[len(chain.body)]
-    for node, target in zip(chosen, classes, strict=True):
+    for place, (node, target) in enumerate(zip(chosen, classes, strict=True)):
         rows, relevance = np.array([node]), np.zeros((1, logits.shape[1]), logits.dtype)
         relevance[0, target] = logits[node, target]
         for one in reversed(passes):
+            biases[place] += one.taken(rows, relevance)
             rows, relevance = one.back(rows, relevance)
         yield rows, relevance
 
@@ -103,6 +116,13 @@ class Pass:
 
     parts: tuple[tuple[Convolution, np.ndarray], ...]
     denominators: Float[np.ndarray, "n_nodes d_out"]
+
+    def taken(self, rows: Int[np.ndarray, " n_rows"], relevance: Float[np.ndarray, "n_rows d_out"]) -> float:
+        """The relevance that goes to the step's bias, and so to no input."""
+        bias = self.parts[0][0].bias
+        if bias is None:
+            return 0.0
+        return float((relevance / self.denominators[rows] * (bias if bias.ndim == 1 else bias[rows])).sum())
 
     @classmethod
     def of(cls, step: Convolution, a: Float[np.ndarray, "n_nodes d_in"], rule: Rule) -> Pass:

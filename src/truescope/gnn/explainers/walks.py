@@ -19,7 +19,7 @@ from torch import Tensor
 
 from truescope.core.errors import UsageError
 from truescope.gnn.explainers.attributions import Attributions, chosen_nodes
-from truescope.gnn.explainers.relevance import Pass, Rule
+from truescope.gnn.explainers.relevance import Pass, Rule, held_note
 from truescope.gnn.networks.chain import Convolution
 from truescope.gnn.networks.subject import Subject
 
@@ -29,11 +29,17 @@ MAX_WALKS = 2_000_000
 
 @dataclass(frozen=True, eq=False)
 class Walks:
-    """The walks into one node: ``nodes`` from the farthest to the explained one, and each walk's relevance."""
+    """The walks into one node: ``nodes`` from the farthest to the explained one, and each walk's relevance.
+
+    ``along_arcs`` says of each move from a place to the next whether it is one of messages, not of pooling; ``notes``
+    what was held constant.
+    """
 
     node: int
     nodes: Int[np.ndarray, "n_walks n_places"]
     relevance: Float[np.ndarray, " n_walks"]
+    along_arcs: tuple[bool, ...] = ()
+    notes: tuple[str, ...] = ()
 
     def top(self, n: int = 10) -> list[tuple[tuple[int, ...], float]]:
         """The ``n`` walks of largest absolute relevance."""
@@ -48,7 +54,7 @@ class Walks:
         """The relevance of the walks along each arc, a walk that takes it twice counted once."""
         arcs = edge_index[0].numpy().astype(np.int64) * n_nodes + edge_index[1].numpy()
         taken = self.nodes[:, :-1] * n_nodes + self.nodes[:, 1:]
-        walk, step = np.nonzero(np.isin(taken, arcs))
+        walk, step = np.nonzero(np.isin(taken, arcs) & np.array(self.along_arcs, dtype=bool))
         once = np.unique(np.stack([walk, taken[walk, step]], 1), axis=0)
         keys, place = np.unique(arcs, return_inverse=True)
         sums = np.bincount(np.searchsorted(keys, once[:, 1]), self.relevance[once[:, 0]], minlength=len(keys))
@@ -65,17 +71,20 @@ def gnn_lrp(subject: Subject, node: int, *, rule: Rule | str = "gamma", max_walk
     if not 0 <= node < subject.n_nodes:
         raise UsageError(f"there is no node {node}", why=f"the graph has nodes 0 to {subject.n_nodes - 1}")
     rule = Rule(rule) if isinstance(rule, str) else rule
-    chain, x = subject.chain("gnn_lrp"), subject.x.numpy()
+    chain, x = subject.chain("gnn_lrp", hold=True), subject.x.numpy()
     values = chain.values(x)
     target = int(subject.classes(np.array([node]))[0])
     logits = values[len(chain.body)]
     places = np.array([[node]])
     relevance = np.zeros((1, logits.shape[1]), logits.dtype)
     relevance[0, target] = logits[node, target]
+    moves = []
     for step, a in reversed(list(zip(chain.body, values, strict=False))):
         if isinstance(step, Convolution):
+            mixing = [term for term in step.terms if term.mixing is not None]
+            moves += [all(term.along_arcs for term in mixing)] if mixing else []
             places, relevance = _back(Pass.of(step, a, rule), places, relevance, max_walks)
-    return Walks(node, places, relevance.sum(1))
+    return Walks(node, places, relevance.sum(1), tuple(moves[::-1]), held_note(chain))
 
 
 def walk_relevance(
@@ -93,7 +102,8 @@ def walk_relevance(
         walks = gnn_lrp(subject, int(node), rule=rule, max_walks=max_walks)
         by_node[place] = np.abs(walks.by_start(subject.n_nodes))
         arcs[place] = np.abs(walks.by_arc(subject.edge_index, subject.n_nodes))
-    return Attributions("gnn_lrp", chosen, subject.classes(chosen), by_node=by_node, arcs=arcs)
+    notes = held_note(subject.chain("gnn_lrp", hold=True))
+    return Attributions("gnn_lrp", chosen, subject.classes(chosen), by_node=by_node, arcs=arcs, notes=notes)
 
 
 def _back(

@@ -24,10 +24,14 @@ Pointwise = Callable[[Tensor], Tensor]
 
 @dataclass(frozen=True, eq=False)
 class Term:
-    """One summand S H Wᵀ of a convolution; None stands for the identity."""
+    """One summand S H Wᵀ of a convolution; None stands for the identity.
+
+    ``along_arcs``: S is made of the graph's arcs; else it pools, and no mask of an arc belongs to it.
+    """
 
     mixing: sparse.csr_array | None
     weights: Float[np.ndarray, "d_out d_in"] | None
+    along_arcs: bool = True
 
     def apply(self, h: Float[np.ndarray, "n_nodes d_in"]) -> Float[np.ndarray, "n_nodes d_out"]:
         """S H Wᵀ, the narrower product first."""
@@ -133,11 +137,13 @@ class Chain:
     """The steps in order. `record` runs them once; a `Record` then serves every target.
 
     ``offset`` is a second chain, fed with a one at every node; what it puts out is added to the logits. It holds what
-    depends on the arcs but not on the features (a count of neighbours).
+    depends on the arcs but not on the features (a count of neighbours). ``held`` names the layers of which something
+    that depends on the features was held constant: the chain has the model's output on this graph, not its gradient.
     """
 
     steps: tuple[Step, ...]
     offset: Chain | None = None
+    held: tuple[str, ...] = ()
 
     @property
     def body(self) -> tuple[Convolution | Gate, ...]:
@@ -152,9 +158,10 @@ class Chain:
 
     @property
     def n_hops(self) -> int:
-        """How many convolutions mix nodes: what lies farther away cannot matter."""
-        mixes = [any(t.mixing is not None for t in s.terms) for s in self.steps if isinstance(s, Convolution)]
-        return sum(mixes)
+        """How many convolutions mix nodes: what lies farther away cannot matter. All nodes are near where one pools."""
+        terms = [s.terms for s in self.steps if isinstance(s, Convolution)]
+        pools = [t.mixing.shape[0] for some in terms for t in some if t.mixing is not None and not t.along_arcs]
+        return max(pools) if pools else sum(any(t.mixing is not None for t in some) for some in terms)
 
     def values(self, x: Float[np.ndarray, "n_nodes d"]) -> list[np.ndarray]:
         """The input and what each step puts out."""

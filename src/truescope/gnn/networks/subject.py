@@ -83,13 +83,24 @@ class Subject:
         with untouched(self.model):
             return unroll(self.model, self.x, self.edge_index, self.arguments, self.outputs)
 
-    def chain(self, wanted_by: str) -> Chain:
-        """The model as a chain. Raises ModelError, naming who wanted it, where it has none."""
-        if isinstance(self.unrolled, NoChain):
-            raise ModelError(
-                f"{wanted_by} needs to know the model's steps", why=self.unrolled.why, fix=self.unrolled.fix
-            )
-        return self.unrolled
+    @cached_property
+    def held(self) -> Chain | NoChain:
+        """The model as a chain, with attention and cuts of messages held at their values here where it needs that."""
+        if isinstance(self.unrolled, Chain):
+            return self.unrolled
+        with untouched(self.model):
+            return unroll(self.model, self.x, self.edge_index, self.arguments, self.outputs, hold=True)
+
+    def chain(self, wanted_by: str, *, hold: bool = False) -> Chain:
+        """The model as a chain, with ``hold`` that of `held`.
+
+        Raises:
+            ModelError: it has none; who wanted it is named.
+        """
+        found = self.held if hold else self.unrolled
+        if isinstance(found, NoChain):
+            raise ModelError(f"{wanted_by} needs to know the model's steps", why=found.why, fix=found.fix)
+        return found
 
     @contextmanager
     def running(self) -> Iterator[_Run]:

@@ -125,7 +125,7 @@ class Trees:
             target_row = np.repeat(np.arange(len(rows)), counts)
             keys = np.repeat(targets, counts) * self.n_nodes + part.indices
             numbers = np.asarray(arcs[target_row, part.indices]).reshape(-1).astype(np.int64) - 1
-            entry = np.where(numbers >= 0, np.repeat(targets, counts) * self._n_arcs + numbers, -1)
+            entry = np.where((numbers >= 0) & term.along_arcs, np.repeat(targets, counts) * self._n_arcs + numbers, -1)
             self._keys.append(entry[entry >= 0])
             parts.append((keys, target_row, part.data, entry))
         return np.unique(np.concatenate([p[0] for p in parts])), parts

@@ -27,7 +27,7 @@ from torch_geometric.utils import softmax
 
 from truescope.core.errors import UsageError, nearest
 from truescope.gnn.networks import Chain, Convolution, Gate, Term
-from truescope.gnn.networks.unroll import adjacency
+from truescope.gnn.networks.layers import adjacency
 
 RuleBoxName = Literal["and", "xor", "threshold", "max", "attention"]
 RULE_BOXES: tuple[str, ...] = get_args(RuleBoxName)

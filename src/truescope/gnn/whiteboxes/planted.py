@@ -122,7 +122,7 @@ def _beside(step: Convolution, carried: np.ndarray, d_in: int, widened: bool) ->
         if widened:  # the step does not read the channel that is carried
             weights = np.concatenate([weights, np.zeros((len(weights), 1), weights.dtype)], axis=1)
         own = np.concatenate([weights, np.zeros((1, weights.shape[1]), weights.dtype)])
-        terms.append(Term(term.mixing, own))
+        terms.append(Term(term.mixing, own, term.along_arcs))
     d_out = terms[0].weights.shape[0]
     through = np.concatenate([np.zeros((d_out - 1, carried.shape[1]), carried.dtype), carried])
     terms.append(Term(None, through))
