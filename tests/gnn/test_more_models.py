@@ -76,8 +76,9 @@ def subject(kind: str) -> Subject:
         model: nn.Module = Pooled(global_mean_pool if kind == "mean pool" else global_add_pool)
         for module in model.modules():
             if isinstance(module, nn.BatchNorm1d):
-                nn.init.normal_(module.running_mean), nn.init.uniform_(module.running_var, 0.5, 2.0)
-                nn.init.normal_(module.weight), nn.init.normal_(module.bias)
+                for values in (module.running_mean, module.weight, module.bias):
+                    nn.init.normal_(values)
+                nn.init.uniform_(module.running_var, 0.5, 2.0)
         return Subject(model.eval(), x, edge_index, arguments={"group": GROUP})
     if kind in ("GAT", "GATv2"):
         layer: Any = GATConv if kind == "GAT" else GATv2Conv

@@ -159,9 +159,9 @@ class Chain:
     @property
     def n_hops(self) -> int:
         """How many convolutions mix nodes: what lies farther away cannot matter. All nodes are near where one pools."""
-        terms = [s.terms for s in self.steps if isinstance(s, Convolution)]
-        pools = [t.mixing.shape[0] for some in terms for t in some if t.mixing is not None and not t.along_arcs]
-        return max(pools) if pools else sum(any(t.mixing is not None for t in some) for some in terms)
+        mixing = [[t for t in s.terms if t.mixing is not None] for s in self.steps if isinstance(s, Convolution)]
+        pools = [t.mixing.shape[0] for some in mixing for t in some if t.mixing is not None and not t.along_arcs]
+        return max(pools) if pools else sum(bool(some) for some in mixing)
 
     def values(self, x: Float[np.ndarray, "n_nodes d"]) -> list[np.ndarray]:
         """The input and what each step puts out."""

@@ -77,6 +77,13 @@ class Call:
     weight: Any = None
     held: Held | None = None
 
+    @property
+    def arcs(self) -> Tensor:
+        """The arcs; a layer that passes messages asks for them."""
+        if self.edge_index is None:
+            raise Unreadable("it is called without arcs")
+        return self.edge_index
+
 
 def read_layer(module: nn.Module, name: str, call: Call) -> list[Step]:
     """The layer's steps. Raises Unreadable, with the reason."""
@@ -114,7 +121,9 @@ def fused(steps: list[Step]) -> list[Step]:
         if not isinstance(step, Scale) or not isinstance(before, Convolution):
             found.append(step)
             continue
-        scale = np.diagonal(step.terms[0].weights)
+        weights = step.terms[0].weights
+        assert weights is not None  # a Scale is made of them
+        scale = np.diagonal(weights)
         terms = tuple(
             Term(t.mixing, np.diag(scale) if t.weights is None else scale[:, None] * t.weights, t.along_arcs)
             for t in before.terms
@@ -167,7 +176,8 @@ def _normalisation(norm: Any, name: str) -> Scale:
 
 
 def _gcn(module: Any, name: str, call: Call) -> list[Step]:
-    edge_index, weight, n_nodes = call.edge_index, call.weight, call.n_nodes
+    edge_index: Any = call.arcs
+    weight, n_nodes = call.weight, call.n_nodes
     if module.normalize:
         dtype = module.lin.weight.dtype
         loops, improved = module.add_self_loops, module.improved
@@ -179,7 +189,7 @@ def _gcn(module: Any, name: str, call: Call) -> list[Step]:
 def _sage(module: Any, name: str, call: Call) -> list[Step]:
     if module.aggr not in ("mean", "sum", "add") or module.normalize or module.project:
         raise Unreadable(f"{name} is a SAGEConv with aggregation {module.aggr}, normalisation or projection")
-    S = _aggregation(module.aggr, adjacency(call.edge_index, None, call.n_nodes, module.flow))
+    S = _aggregation(module.aggr, adjacency(call.arcs, None, call.n_nodes, module.flow))
     terms = [Term(S, _array(module.lin_l.weight))]
     if module.root_weight:
         terms.append(Term(None, _array(module.lin_r.weight)))
@@ -189,13 +199,13 @@ def _sage(module: Any, name: str, call: Call) -> list[Step]:
 def _graph_conv(module: Any, name: str, call: Call) -> list[Step]:
     if module.aggr not in ("mean", "sum", "add"):
         raise Unreadable(f"{name} aggregates by {module.aggr}")
-    S = _aggregation(module.aggr, adjacency(call.edge_index, call.weight, call.n_nodes, module.flow))
+    S = _aggregation(module.aggr, adjacency(call.arcs, call.weight, call.n_nodes, module.flow))
     terms = (Term(S, _array(module.lin_rel.weight)), Term(None, _array(module.lin_root.weight)))
     return [Convolution(name, terms, _array(module.lin_rel.bias))]
 
 
 def _gin(module: Any, name: str, call: Call) -> list[Step]:
-    A, n_nodes = adjacency(call.edge_index, None, call.n_nodes, module.flow), call.n_nodes
+    A, n_nodes = adjacency(call.arcs, None, call.n_nodes, module.flow), call.n_nodes
     S = sparse.csr_array(A + sparse.identity(n_nodes, dtype="float32") * np.float32(1 + float(module.eps)))
     return [Convolution(name, (Term(S, None),)), *read_layer(module.nn, f"{name}.nn", Call(n_nodes))]
 
@@ -204,7 +214,7 @@ def _gat(module: Any, name: str, call: Call) -> list[Step]:
     if call.held is None:
         raise Unreadable(f"{name} is a {type(module).__name__}, whose attention depends on the features")
     arcs, given = call.held.next(module, name)
-    linear = module.lin if isinstance(module, pyg.GATConv) else module.lin_l
+    linear: Any = module.lin if isinstance(module, pyg.GATConv) else module.lin_l
     heads, width = module.heads, module.out_channels
     weights, constant = _array(linear.weight), _array(linear.bias)
     terms, bias = [], 0 if module.bias is None else _array(module.bias)
