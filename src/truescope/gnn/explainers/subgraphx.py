@@ -111,7 +111,9 @@ class Game:
         """The nodes at most ``n_hops`` arcs from ``start``, which are in it."""
         reached = start
         for _ in range(self.n_hops):
-            reached = reached.union(*(self.neighbours[i] for i in reached))
+            before, reached = reached, reached.union(*(self.neighbours[i] for i in reached))
+            if reached == before:
+                break
         return reached
 
     def connected(self, nodes: Nodes) -> Nodes:

@@ -160,7 +160,7 @@ class Chain:
     def n_hops(self) -> int:
         """How many convolutions mix nodes: what lies farther away cannot matter. All nodes are near where one pools."""
         mixing = [[t for t in s.terms if t.mixing is not None] for s in self.steps if isinstance(s, Convolution)]
-        pools = [t.mixing.shape[0] for some in mixing for t in some if t.mixing is not None and not t.along_arcs]
+        pools = [len(t.mixing.indptr) - 1 for some in mixing for t in some if t.mixing is not None and not t.along_arcs]
         return max(pools) if pools else sum(bool(some) for some in mixing)
 
     def values(self, x: Float[np.ndarray, "n_nodes d"]) -> list[np.ndarray]:
