@@ -8,10 +8,12 @@ import torch
 from torch import Tensor, nn
 
 from truescope.core.errors import UsageError
-from truescope.gnn import axioms_of, fidelity, stability
+from truescope.gnn import CHECKED, axioms_of, fidelity, stability
+from truescope.gnn.axiom_checks import attribution
 from truescope.gnn.explainers import Attributions, random_scores
 from truescope.gnn.fidelity import top_share
 from truescope.gnn.networks import Subject
+from truescope.judge.axioms import Function, Term
 
 ARCS = torch.tensor([[1, 2], [0, 0]])
 
@@ -91,6 +93,14 @@ def test_stability_of_the_same_and_of_chance() -> None:
         ("saliency", "null player", False),
         ("shapley", "symmetry", True),
         ("occlusion", "sensitivity b", True),
+        ("deconvolution", "implementation invariance", False),
+        ("guided_backpropagation", "sensitivity a", False),
+        ("lrp_epsilon", "sensitivity b", True),
+        ("lrp_epsilon", "sensitivity a", False),
+        ("lrp_gamma", "zero-value detection", False),
+        ("lrp_z_plus", "null player", True),
+        ("random", "null player", False),
+        ("degree", "sensitivity b", False),
     ],
 )
 def test_which_axioms_hold_and_the_smallest_counterexample(name: str, axiom: str, holds: bool) -> None:
@@ -98,6 +108,16 @@ def test_which_axioms_hold_and_the_smallest_counterexample(name: str, axiom: str
     assert check.passed is holds
     if not holds:
         assert check.counterexample is not None and check.counterexample.n_parts <= 2
+
+
+def test_explainers_that_work_on_steps_get_the_function_as_a_network() -> None:
+    # f = 2·relu(x0 − x1 + 0.5) − 3·x1 + 1 at (2, 1): the hidden unit is 1.5, f = 3 − 3 + 1 = 1. From the baseline
+    # (0, 1) the point is (2, 0): x0 sends 2 of the 1.5, the bias −0.5, so that x0 gets 2 / 1.5 of the unit's 3.
+    function = Function((Term(2.0, (), ((0, 1.0), (1, -1.0)), 0.5), Term(-3.0, (1,)), Term(1.0)), 2)
+    point, baseline = torch.tensor([2.0, 1.0]), torch.tensor([0.0, 1.0])
+    np.testing.assert_allclose(attribution("lrp_epsilon", function, point, baseline), [3 * 2 / 1.5, 0.0])
+    np.testing.assert_allclose(attribution("deconvolution", function, point, baseline), [2.0, -5.0])
+    assert set(CHECKED) > {"lrp_gamma", "shapley"}
 
 
 def test_an_explainer_without_signed_features_is_refused() -> None:
