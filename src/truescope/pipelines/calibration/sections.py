@@ -14,6 +14,7 @@ from truescope.pipelines.calibration.findings import (
 )
 from truescope.pipelines.calibration.trained import RANDOM, WORLDS
 
+_FEATURES = ("exact SAE", "random SAE", "exact stream SAE", "random stream SAE")
 TRUTHS = ("direct", "value path", "used", "used, moved")
 
 
@@ -58,13 +59,14 @@ def nodes(findings: Findings) -> list[str]:
     features = []
     for method in METHODS:
         truth = fair_truth("unit", method)
-        keys = [("dictionaries", f"{name} SAE", None, None, "SAE feature") for name in ("exact", "random")]
-        found = [findings.get(*key, method, truth, "auroc") for key in keys]
+        found = [
+            findings.get("dictionaries", name, None, None, "SAE feature", method, truth, "auroc") for name in _FEATURES
+        ]
         if found[0] is not None:
             features.append([method, truth, *map(shown, found), str(found[0].score.n)])
     if features:
-        said = "Features of autoencoders of the MLPs' outputs, against the directions that units on a path write:"
-        lines += [said, "", *table(["method", "truth", "exact SAE", "random SAE", "n"], features), ""]
+        said = "Features of autoencoders of the MLPs' outputs (SAE) and of the stream, against the variables on a path:"
+        lines += [said, "", *table(["method", "truth", *_FEATURES, "n (exact SAE)"], features), ""]
     return lines
 
 
