@@ -19,7 +19,7 @@ from truescope.pipelines.calibration.collapse import Subject, chain_model, colla
 from truescope.pipelines.calibration.expectations import expectations
 from truescope.pipelines.calibration.figure import Bar, dots
 from truescope.pipelines.calibration.known import TRUTHS, known_model, random_weights
-from truescope.pipelines.calibration.qualities import learned, quality, stands_for, unexplained
+from truescope.pipelines.calibration.qualities import quality, stands_for, unexplained
 from truescope.pipelines.calibration.scoring import choice_rows, edge_matrices, edge_rows, node_rows
 from truescope.pipelines.calibration.summaries import summarise
 from truescope.pipelines.calibration.trained import random_rows, trained_rows, trained_world
@@ -118,7 +118,7 @@ def test_learned_dictionaries_learn(kind: str) -> None:
     known = known_model(TWO_HOP, "identity", 1, 0)
     seen = [known.compiled.token_ids(tokens) for tokens in prompts(TWO_HOP, 200, 1)]
     is_mlp = kind in ("PLT", "CLT")
-    made = learned(known.model, kind, 0, seen) if is_mlp else autoencoder(known, "learned", kind, 0, seen)
+    made = quality(known, "learned", kind, 0, seen) if is_mlp else autoencoder(known, "learned", kind, 0, seen)
     assert unexplained(known.model, made, seen) < 0.05
 
 

@@ -10,13 +10,21 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from typing import Any
 
 import torch
 
 from truescope.core.sites import Site
 from truescope.dictionaries import Dictionary, Group, joined
 from truescope.pipelines.calibration.known import Frame, Known, Prompt, known_model
-from truescope.pipelines.calibration.qualities import SPOILT, best_of, stands_for, trained_on, unexplained
+from truescope.pipelines.calibration.qualities import (
+    LEARNED_ACTIVATION,
+    SPOILT,
+    best_of,
+    stands_for,
+    trained_on,
+    unexplained,
+)
 from truescope.pipelines.calibration.scoring import (
     Row,
     edge_matrices,
@@ -88,13 +96,14 @@ def autoencoder(known: Known, quality: str, kind: str, seed: int, seen: list[tor
 
 
 def _learned(known: Known, features: Sequence[KnownFeatures], seed: int, seen: list[torch.Tensor]) -> Dictionary:
-    """One autoencoder a site, twice as wide as there are variables; k is the most that are held at once anywhere."""
+    """One autoencoder a site, twice as wide as there are variables; k, to start from, is the most held at once."""
     model, parts = known.model, []
-    held = [(one.encode(run.sites[one.reads]) > 0).sum(-1).max() for one in features
-            for run in (model.run(tokens, read=[one.reads]) for tokens in seen)]  # fmt: skip
-    k = max(1, int(torch.stack(held).max()))
+    reads = [one.reads for one in features]
+    runs = [model.run(tokens, read=reads).sites for tokens in seen]
+    k = max(1, *(int((one.encode(run[one.reads]) > 0).sum(-1).max()) for one in features for run in runs))
     for one in features:
-        sizes = {"n_features": max(2 * len(one.labels), k), "k": k, "site": str(one.reads)}
+        sizes: dict[str, Any] = {"n_features": max(2 * len(one.labels), k), "k": k}
+        sizes |= {"site": str(one.reads), "activation": LEARNED_ACTIVATION}
         parts.append(best_of(model, seen, lambda s, sizes=sizes: trained_on(model, "SAE", s, seen, **sizes), seed))
     return joined(parts)
 

@@ -26,12 +26,14 @@ QUALITIES = ("exact", "rotated", "shuffled", "random", "learned")
 KINDS = {"PLT": "transcoder", "CLT": "clt", "SAE": "sae"}
 """What is called a per-layer and a cross-layer transcoder and an autoencoder, and the dictionaries' names for them."""
 LEARNED_STEPS, LEARNED_BATCH, RESTARTS = 600, 512, 3
+LEARNED_ACTIVATION = "jumprelu"
+"""How many neurons and variables are active differs between positions, and TopK would fill up to the largest number."""
 
 
 def quality(known: Known, name: str, kind: str, seed: int, prompts: list[torch.Tensor]) -> Dictionary:
     """A dictionary of one of `QUALITIES` and one of `KINDS`; ``prompts`` are what a learned one is trained on."""
     if name == "learned":
-        return learned(known.model, kind, seed, prompts)
+        return learned(known.model, kind, seed, prompts, activation=LEARNED_ACTIVATION)
     groups = exact_transcoders(known.compiled)
     if name != "exact":
         groups = tuple(SPOILT[name](group, seed + layer) for layer, group in enumerate(groups))
