@@ -53,6 +53,23 @@ def test_trees_are_the_model_under_any_masks(make) -> None:
         torch.testing.assert_close(got[place], alone)
 
 
+@pytest.mark.parametrize("n_loops", [2, 12])
+def test_a_mask_stays_with_its_arc_where_the_graph_has_loops(n_loops: int) -> None:
+    # GCN drops the graph's loops and puts one at every node, last: with a loop at all twelve nodes there are as many
+    # messages as arcs, in another order.
+    x, edge_index = ring_graph()
+    loops = torch.arange(n_loops).repeat(2, 1)
+    mixed = torch.cat([loops, edge_index], 1)[:, torch.randperm(n_loops + edge_index.shape[1])]
+    model = gcn()
+    subject, nodes = Subject(model, x, mixed), np.array([0, 7])
+    trees = Trees(subject.chain("a test"), x, mixed, nodes)
+    arcs = torch.rand(2, subject.n_arcs)
+    got = trees.outputs(torch.ones(2, 5), arcs[trees.entry_target, trees.entry_arc])
+    for place, node in enumerate(nodes):
+        with subject.running() as run, torch.no_grad():
+            torch.testing.assert_close(got[place], run(x, arcs[place])[node])
+
+
 def test_trees_of_a_white_box_mask_its_count_of_neighbours_too() -> None:
     instance, model = white_box("two-hop", Setting(n_nodes=40, mean_degree=6, n_features=10), 1)
     subject = Subject(model, instance.x, instance.edge_index)

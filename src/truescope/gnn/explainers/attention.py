@@ -20,6 +20,7 @@ from torch_geometric.utils import k_hop_subgraph
 from truescope.core.errors import ModelError
 from truescope.gnn.explainers.attributions import Attributions, chosen_nodes
 from truescope.gnn.networks import Subject
+from truescope.gnn.networks.subject import message_places
 
 
 def attention(
@@ -63,13 +64,8 @@ def by_arc(
     alpha: Float[Tensor, "n_messages ..."], layer: MessagePassing, edge_index: Int[Tensor, "2 n_arcs"]
 ) -> Float[Tensor, "n_arcs n_heads"]:
     """A layer's coefficients in the order of the graph's arcs."""
-    alpha = alpha.reshape(len(alpha), -1)
-    if not getattr(layer, "add_self_loops", False):
-        return alpha
-    loops = edge_index[0] == edge_index[1]
-    places = torch.cumsum(~loops, 0) - 1
-    places[loops] = int((~loops).sum()) + edge_index[0, loops]
-    return alpha[places]
+    alpha, places = alpha.reshape(len(alpha), -1), message_places(layer, edge_index)
+    return alpha if places is None else alpha[places]
 
 
 def reaching(subject: Subject, node: int, n_hops: int) -> Float[np.ndarray, " n_arcs"]:

@@ -142,20 +142,29 @@ class _Run:
 def mask_messages(model: nn.Module, edge_index: Int[Tensor, "2 n_arcs"], mask: Float[Tensor, " n_arcs"]) -> list[Any]:
     """Multiply every message of every layer by its arc's mask; self-loops that a layer adds keep a 1."""
     layers = [module for module in model.modules() if isinstance(module, MessagePassing)]
-    loops = edge_index[0] == edge_index[1]
-    n_nodes = int(edge_index.max()) + 1 if edge_index.numel() else 0
 
     def hook(layer: MessagePassing, _: Any, message: Tensor) -> Tensor:
         dim = layer.node_dim % message.dim()
         values = mask
-        if message.shape[dim] != len(mask):
-            kept = mask[~loops]
-            values = torch.cat([kept, kept.new_ones(message.shape[dim] - len(kept))])
+        places = message_places(layer, edge_index)
+        if places is not None:
+            values = mask.new_ones(message.shape[dim]).index_put((places,), mask)
         return message * values.view([-1 if d == dim else 1 for d in range(message.dim())])
 
-    if n_nodes == 0:
-        return []
-    return [layer.register_message_forward_hook(hook) for layer in layers]
+    return [layer.register_message_forward_hook(hook) for layer in layers] if edge_index.numel() else []
+
+
+def message_places(layer: nn.Module, edge_index: Int[Tensor, "2 n_arcs"]) -> Int[Tensor, " n_arcs"] | None:
+    """Where each arc's message stands in a layer that adds self-loops, None in one that does not: as the arcs do.
+
+    Such a layer takes the graph's own loops away and puts one at every node, in the order of the nodes, last.
+    """
+    if not getattr(layer, "add_self_loops", False):
+        return None
+    loops = edge_index[0] == edge_index[1]
+    places = torch.cumsum(~loops, 0) - 1
+    places[loops] = int((~loops).sum()) + edge_index[0, loops]
+    return places
 
 
 def _rows(out: Any, n_nodes: int, name: str) -> Tensor:
