@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 from cyclopts import App
 
@@ -185,6 +185,7 @@ def evaluate(
     share: float = 0.2,
     nodes: int = 30,
     seeds: int = 3,
+    networks: int = 3,
     data: Path | None = None,
     seed: int = 0,
     json: Annotated[bool, Flag] = False,
@@ -207,6 +208,8 @@ def evaluate(
         How many nodes are explained, drawn by the seed.
     seeds
         How often an explainer that draws random numbers is run, to see whether it agrees with itself.
+    networks
+        How many networks are trained, each by its own seed; a user's own model is one.
     data
         The folder of real data; TRUESCOPE_DATA where none is named.
     seed
@@ -219,8 +222,9 @@ def evaluate(
     from truescope.pipelines.graphs import gnn_evaluate
 
     with TerminalWatcher(quiet=json) as watcher:
-        how = {"kind": kind, "explainers": explainer, "part": part, "share": share}
-        record = gnn_evaluate(subject, **how, n_nodes=nodes, n_seeds=seeds, data=data, seed=seed, watcher=watcher)
+        how: dict[str, Any] = {"kind": kind, "explainers": explainer, "part": part, "share": share}
+        how |= {"n_nodes": nodes, "n_seeds": seeds, "n_networks": networks}
+        record = gnn_evaluate(subject, **how, data=data, seed=seed, watcher=watcher)
     if json:
         print_json(record)
     else:

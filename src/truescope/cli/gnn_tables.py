@@ -6,25 +6,24 @@ from typing import Any
 
 
 def print_fidelity(record: dict[str, Any]) -> None:
-    """Fidelity and stability, an explainer a row."""
-    from rich.table import Table
+    """Fidelity with its intervals, and stability over seeds and over networks, an explainer a row."""
+    from truescope.cli.terminal import print_rows, stdout_console
 
-    from truescope.cli.terminal import stdout_console
-
-    columns = ("fid_plus", "fid_minus", "necessity", "sufficiency", "robust_plus", "robust_minus")
-    table = Table(title=f"{record['share']:.0%} of the {record['part']}, {record['n_nodes']} nodes", box=None)
-    table.add_column("explainer", no_wrap=True)
-    for name in ("fid+", "fid−", "nec.", "suff.", "rob+", "rob−", "char.", "stable"):
-        table.add_column(name, justify="right", no_wrap=True)
+    columns = ("fid_plus", "fid_minus", "characterisation", "necessity", "sufficiency", "robust_plus", "robust_minus")
+    rows = []
     for row in record["rows"]:
-        shown = [f"{row[name]['value']:.2f}" for name in columns] + [f"{row['characterisation']:.2f}"]
-        stable = "–" if row["stability"] is None else f"{row['stability']['jaccard']:.2f}"
-        table.add_row(row["explainer"].replace("_", " "), *shown, stable)
-    accuracy = record["subject"].get("test_accuracy")
-    console = stdout_console()
-    if accuracy is not None:
-        console.print(f"{record['subject']['subject']} {record['subject']['network']}: test accuracy {accuracy:.3f}")
-    console.print(table)
+        cells = [f"{row[name]['value']:.2f} [{row[name]['low']:.2f}, {row[name]['high']:.2f}]" for name in columns]
+        for runs in (row["stability"], row["over_networks"]):
+            overlap = (runs or {}).get("jaccard")
+            cells.append(f"{overlap['value']:.2f}" if overlap else "–")
+        rows.append([row["explainer"].replace("_", " "), *cells])
+    facts, console = record["subject"], stdout_console()
+    if "test_accuracies" in facts:
+        shown = ", ".join(f"{accuracy:.3f}" for accuracy in facts["test_accuracies"])
+        console.print(f"{facts['subject']} {facts['network']}, {record['n_networks']} networks: test accuracy {shown}")
+    console.print(f"{record['share']:.0%} of the {record['part']} that an explainer scores, {record['n_nodes']} nodes")
+    head = ("fid+", "fid−", "charact.", "necessity", "sufficiency", "robust+", "robust−", "seeds", "networks")
+    print_rows(["explainer", *head], rows)
 
 
 def print_means(rows: list[dict[str, Any]]) -> None:

@@ -16,7 +16,7 @@ from truescope.gnn.bridge_claims import (
     naming_claim,
     suppression_claim,
 )
-from truescope.gnn.fidelity import Fidelity, fidelity, stability
+from truescope.gnn.fidelity import Fidelity, Stability, fidelity, stability
 from truescope.gnn.subjects import NAMED, find_subject, molecule_subject, social_subject, user_subject
 from truescope.gnn.training import (
     NETWORK_KINDS,
@@ -43,6 +43,7 @@ __all__ = [
     "MoleculeNetwork",
     "NodeDictionary",
     "NodeFeature",
+    "Stability",
     "Trained",
     "TwoLayerNetwork",
     "audit_feature",

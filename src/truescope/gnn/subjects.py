@@ -19,9 +19,17 @@ NAMED = ("ego-facebook", "reed98", "amherst41", "cora", "citeseer", "mutag")
 
 
 def find_subject(
-    name: str, folder: Path | None, *, kind: str = "gcn", seed: int = 0, withhold: str = "gender"
+    name: str,
+    folder: Path | None,
+    *,
+    kind: str = "gcn",
+    seed: int = 0,
+    withhold: str = "gender",
+    training_seed: int | None = None,
 ) -> tuple[Subject, dict[str, Any]]:
     """The subject of that name, or of the user's ``file.py:function``, and what is known of it.
+
+    ``training_seed`` starts another network of the same kind on the same training nodes, ``seed`` where it is None.
 
     On a social network the network learns the most even profile entry that has no ``withhold`` in its name, from the
     other entries.
@@ -39,23 +47,27 @@ def find_subject(
         raise UsageError(f"{name} needs its data", fix="name the folder with --data or TRUESCOPE_DATA")
     graphs = folder / "graphs"
     if name == "mutag":
-        return molecule_subject(graphs / "mutag" / "MUTAG.txt", kind, seed)
+        return molecule_subject(graphs / "mutag" / "MUTAG.txt", kind, seed, training_seed)
     if name in ("cora", "citeseer"):
         graph = citation_graph(graphs / "planetoid", name)
-        found = train_network(kind, graph.x, graph.edge_index, graph.y, graph.train, test=graph.test, seed=seed)
+        start = seed if training_seed is None else training_seed
+        found = train_network(kind, graph.x, graph.edge_index, graph.y, graph.train, test=graph.test, seed=start)
         return Subject(found.model, graph.x, graph.edge_index), _facts(name, found, "subject of the paper")
     social = (
         ego_network(graphs / "facebook_ego")
         if name == "ego-facebook"
         else facebook100(graphs / "facebook100" / f"{name.capitalize()}.mat")
     )
-    return social_subject(social, kind, seed, withhold)
+    return social_subject(social, kind, seed, withhold, training_seed)
 
 
-def molecule_subject(path: Path, kind: str = "gcn", seed: int = 0) -> tuple[Subject, dict[str, Any]]:
+def molecule_subject(
+    path: Path, kind: str = "gcn", seed: int = 0, training_seed: int | None = None
+) -> tuple[Subject, dict[str, Any]]:
     """A network that tells mutagenic molecules; it is explained at the first atom of molecules it was not trained
-    on.
+    on. ``seed`` draws those, ``training_seed`` (the same unless told) starts the network.
     """
+    start = seed if training_seed is None else training_seed
     found = molecules(path)
     n = len(found.y)
     held = torch.randperm(n, generator=torch.Generator().manual_seed(seed))[: n // 5]
@@ -63,7 +75,7 @@ def molecule_subject(path: Path, kind: str = "gcn", seed: int = 0) -> tuple[Subj
     train[held] = False
     y, mine = found.y[found.molecule], train[found.molecule]
     trained = train_network(
-        kind, found.x, found.edge_index, y, mine, molecule=found.molecule, hidden=32, epochs=200, seed=seed
+        kind, found.x, found.edge_index, y, mine, molecule=found.molecule, hidden=32, epochs=200, seed=start
     )
     firsts = torch.searchsorted(found.molecule, torch.arange(n))
     facts = _facts("MUTAG", trained, "mutagenic") | {"explained": firsts[held].sort().values.tolist()}
@@ -72,9 +84,13 @@ def molecule_subject(path: Path, kind: str = "gcn", seed: int = 0) -> tuple[Subj
 
 
 def social_subject(
-    graph: NamedGraph, kind: str = "gcn", seed: int = 0, withhold: str = "gender"
+    graph: NamedGraph,
+    kind: str = "gcn",
+    seed: int = 0,
+    withhold: str = "gender",
+    training_seed: int | None = None,
 ) -> tuple[Subject, dict[str, Any]]:
-    """A network that learns one profile entry of a social network from the others."""
+    """A network that learns one profile entry of a social network from the others; seeds as for molecules."""
     share = graph.x.mean(0)
     free = [i for i, name in enumerate(graph.feature_names) if withhold not in name]
     label = min(free, key=lambda i: abs(float(share[i]) - 0.5))
@@ -82,7 +98,7 @@ def social_subject(
     keep = [i for i, name in enumerate(graph.feature_names) if name.rsplit(";", 1)[0] != group]
     x, y = graph.x[:, keep].float(), graph.x[:, label].long()
     train = torch.rand(len(x), generator=torch.Generator().manual_seed(seed)) < 0.5
-    found = train_network(kind, x, graph.edge_index, y, train, seed=seed)
+    found = train_network(kind, x, graph.edge_index, y, train, seed=seed if training_seed is None else training_seed)
     names = [graph.feature_names[i] for i in keep]
     facts = _facts(graph.name, found, graph.feature_names[label])
     return Subject(found.model, x, graph.edge_index, feature_names=names), facts

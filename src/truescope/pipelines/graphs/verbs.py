@@ -134,6 +134,7 @@ def gnn_evaluate(
     share: float = 0.2,
     n_nodes: int = 30,
     n_seeds: int = 3,
+    n_networks: int = 3,
     data: Path | None = None,
     seed: int = 0,
     store: Store | None = None,
@@ -142,7 +143,9 @@ def gnn_evaluate(
     """Take away what explainers name from a trained network's graph, and say how its answers change.
 
     ``subject`` is named as in `gnn_audit`, or "mutag"; ``part`` is "features" or "arcs", ``share`` how much of what an
-    explainer scores counts as named, ``n_seeds`` how often an explainer with a seed is run again.
+    explainer scores counts as named, ``n_seeds`` how often an explainer with a seed is run, ``n_networks`` how many
+    networks are trained, by the seeds from ``seed`` on (a user's own is one). Measures are means over nodes and
+    networks.
 
     Raises:
         UsageError: no such subject, explainer or part.
@@ -152,7 +155,9 @@ def gnn_evaluate(
         from truescope.pipelines.graphs.evaluate import run_evaluate
 
         store, watcher = store or Store.open(), watcher or Watcher()
-        return run_evaluate(subject, kind, explainers, part, share, n_nodes, n_seeds, data, seed, store, watcher)
+        return run_evaluate(
+            subject, kind, explainers, part, share, n_nodes, n_seeds, n_networks, data, seed, store, watcher
+        )
 
 
 @dataclass(frozen=True)
