@@ -1,9 +1,9 @@
 """A graph network as its explainers see it: on one graph, step by step, and left as it was.
 
 Read in this order: `subject` (a model on one graph), `untouched` (what puts it back), `chain`, `layers` and `unroll`
-(its steps), `trees` (the steps behind each node, side by side), `neighbourhoods` (the part of the graph that a node reads). For a model whose steps are not known: `rows`,
-`backward_steps`, `backward_record`, `row_backward` and `any_model` (gradients of many nodes from autograd's record of a
-few runs).
+(its steps), `trees` (the steps behind each node, side by side), `neighbourhoods` (the part of the graph that a node
+reads). For a model whose steps are not known: `rows`, `backward_steps`, `backward_record`, `row_backward` and
+`any_model` (gradients of many nodes from autograd's record of a few runs).
 """
 
 from truescope.gnn.networks.chain import Chain, Convolution, Gate, Head, Record, Term
