@@ -25,16 +25,7 @@ from truescope.pipelines.calibration.qualities import (
     trained_on,
     unexplained,
 )
-from truescope.pipelines.calibration.scoring import (
-    Row,
-    edge_matrices,
-    edge_rows,
-    graph_of,
-    node_scores,
-    pruned_rows,
-    ranking_rows,
-    row,
-)
+from truescope.pipelines.calibration.scoring import Row, dictionary_rows, node_scores, ranking_rows
 from truescope.trace import AutoencoderReplacement, direct_effects
 from truescope.trace.patching import Nodes
 from truescope.truth import KnownFeatures, Program, exact_autoencoder, prompts
@@ -59,13 +50,7 @@ def autoencoder_rows(
         effects = frame.effects
         if quality != "exact":
             effects = direct_effects(known.model, prompt.tokens, targets=[prompt.target], replacement=replacement)
-        matrices = edge_matrices(effects, frame, graphs_only=True)
-        rows = [
-            row("edge", "frozen graph", "direct", "closure gap", effects.closure_gap),
-            row("edge", "frozen graph", "direct", "unexplained", missed),
-        ]
-        rows += edge_rows(frame, {name: frame.align(matrix, effects, unit_of) for name, matrix in matrices.items()})
-        rows += pruned_rows(frame, graph_of(known.model, frame, replacement), unit_of)
+        rows = list(dictionary_rows(known.model, frame, effects, missed, unit_of))
         if quality in ("exact", "random"):
             rows += _feature_rows(known, frame, made)
         yield rows

@@ -16,6 +16,7 @@ from truescope.pipelines.calibration.qualities import QUALITIES, quality, stands
 from truescope.pipelines.calibration.scoring import (
     Row,
     choice_rows,
+    dictionary_rows,
     edge_matrices,
     edge_rows,
     graph_of,
@@ -188,13 +189,7 @@ def _dictionary_rows(
     for prompt in known.prompts:
         frame = known.frame(prompt)
         effects = direct_effects(known.model, prompt.tokens, targets=[prompt.target], replacement=replacement)
-        matrices = edge_matrices(effects, frame, graphs_only=True)
-        rows = [
-            row("edge", "frozen graph", "direct", "closure gap", effects.closure_gap),
-            row("edge", "frozen graph", "direct", "unexplained", missed),
-        ]
-        rows += edge_rows(frame, {name: frame.align(matrix, effects, unit_of) for name, matrix in matrices.items()})
-        yield [*rows, *pruned_rows(frame, graph_of(known.model, frame, replacement), unit_of)]
+        yield list(dictionary_rows(known.model, frame, effects, missed, unit_of))
 
 
 def one_thread() -> None:

@@ -103,6 +103,17 @@ def pruned_rows(frame: Frame, graph: Graph, unit_of: UnitOf | None = None) -> It
     yield row("path", "pruned graph", "value path", "recall", recall)
 
 
+def dictionary_rows(
+    model: Model, frame: Frame, effects: DirectEffects, missed: float, unit_of: UnitOf | None
+) -> Iterator[Row]:
+    """The graph of a dictionary, ``effects`` its edges: all of them, and what is kept; ``missed`` is its own fault."""
+    yield row("edge", "frozen graph", "direct", "closure gap", effects.closure_gap)
+    yield row("edge", "frozen graph", "direct", "unexplained", missed)
+    matrices = edge_matrices(effects, frame, graphs_only=True)
+    yield from edge_rows(frame, {name: frame.align(matrix, effects, unit_of) for name, matrix in matrices.items()})
+    yield from pruned_rows(frame, graph_of(model, frame, effects.replacement), unit_of)
+
+
 def _ids(frame: Frame, marked: np.ndarray) -> set[tuple[str, str]]:
     targets, sources = np.nonzero(marked)
     return {(frame.effects.sources[s].id, frame.effects.targets[t].id) for t, s in zip(targets, sources, strict=True)}
