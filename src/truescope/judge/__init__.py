@@ -3,8 +3,8 @@
 Read in this order: `answers` (what is scored), `controls` (what a group must beat), `edits` (what is done to the
 model), `suppression` (the run), `verdicts` (the answer), `statements` (the claims about addition), `labels` and
 `effects` (claims of other kinds), `ledger` (what is kept), `records` (how it is read), `conflicts`, `exports`. Beside
-it: `axioms/` (what every explanation is held to), `discovery` (how often the judge is fooled) and `faithfulness`
-(graphs against a mechanism that is known).
+it: `experiments/` (dose-responses and paths, run on the model), `axioms/` (what every explanation is held to),
+`discovery` (how often the judge is fooled) and `faithfulness` (graphs against a mechanism that is known).
 """
 
 from __future__ import annotations

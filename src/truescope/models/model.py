@@ -131,8 +131,10 @@ class Model:
         """The MLP module of a block."""
         return self.parts.mlp(layer)
 
-    def tokens(self, prompt: str) -> Int[torch.Tensor, " pos"]:
+    def tokens(self, prompt: str, *, beyond: int = 0) -> Int[torch.Tensor, " pos"]:
         """The prompt's token ids, with the special tokens that the tokenizer adds by itself.
+
+        ``beyond`` says how many more than the context there may be: an answer after a prompt is read, not run.
 
         Raises:
             PromptError: there is no tokenizer, or the prompt is empty, too long, or unreadable.
@@ -143,7 +145,7 @@ class Model:
                 why=self._no_tokenizer,
                 fix="put its tokenizer.json beside the weights; in Python, hand in token ids or Model(…, tokenizer=…)",
             )
-        return text.encode(self.tokenizer, prompt, self.context).to(self.device)
+        return text.encode(self.tokenizer, prompt, self.context + beyond).to(self.device)
 
     def token_strings(self, ids: Sequence[int] | Int[torch.Tensor, " n"]) -> list[str]:
         """One readable string for each id, leading spaces kept; ``#id`` where there is no tokenizer."""

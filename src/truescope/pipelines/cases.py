@@ -21,15 +21,26 @@ import numpy as np
 import torch
 
 from truescope.core.claims import Claim, Prediction
-from truescope.core.errors import ClaimError, UsageError, nearest
+from truescope.core.errors import UsageError
 from truescope.core.features import Feature
-from truescope.judge import SCORES, NumberTask, Statement, token_numbers
+from truescope.judge import NumberTask, Statement, token_numbers
 from truescope.models import Model
+from truescope.pipelines.case_experiments import ExperimentEntry
+from truescope.pipelines.case_parts import (
+    FORM,
+    LARGEST,
+    check_parts,
+    kind_of,
+    parse_prediction,
+    read_count,
+    read_text,
+    read_texts,
+    read_units,
+    wrong_part,
+)
 from truescope.pipelines.subjects import ADDITION, NEURONS
 
-FORM = "docs/judging.md shows the form"
-LARGEST = 2**53
-"""Answers and seeds up to here are the same number everywhere."""
+PARTS = ("model", "dictionary", "prompts", "seed", "n_controls", "grouping", "claims", "experiments", "n_pairs")
 
 
 @dataclass(frozen=True)
@@ -53,6 +64,8 @@ class Case:
     n_controls: int
     grouping: Mapping[str, Any] | None
     claims: tuple[ClaimEntry, ...]
+    experiments: tuple[ExperimentEntry, ...]
+    n_pairs: int
     record: Mapping[str, Any] = field(repr=False)
 
     @staticmethod
@@ -64,21 +77,23 @@ class Case:
             ClaimError: a prediction names no score, relation or threshold.
         """
         record = dict(case) if isinstance(case, Mapping) else _load(Path(case).expanduser())
-        _check_parts(record, ("model", "dictionary", "prompts", "seed", "n_controls", "grouping", "claims"), "a case")
-        claims = record.get("claims")
-        if not isinstance(claims, list) or not claims:
-            raise UsageError('a case needs "claims", a list of at least one', fix=FORM)
+        check_parts(record, PARTS, "a case")
+        claims, experiments = record.get("claims", []), record.get("experiments", [])
+        if not isinstance(claims, list) or not isinstance(experiments, list) or not claims + experiments:
+            raise UsageError('a case needs "claims" or "experiments", a list of at least one', fix=FORM)
         grouping = record.get("grouping")
         if grouping is not None and not isinstance(grouping, dict):
-            raise _wrong("grouping", grouping, "an object that says how the groups were found")
+            raise wrong_part("grouping", grouping, "an object that says how the groups were found")
         return Case(
-            model=_text(record, "model", ADDITION),
-            dictionary=_text(record, "dictionary", NEURONS),
+            model=read_text(record, "model", ADDITION),
+            dictionary=read_text(record, "dictionary", NEURONS),
             prompts=_prompts(record.get("prompts")),
-            seed=_count(record, "seed", 0),
-            n_controls=_count(record, "n_controls", 100),
+            seed=read_count(record, "seed", 0),
+            n_controls=read_count(record, "n_controls", 100),
             grouping=grouping,
             claims=tuple(_claim(entry, n) for n, entry in enumerate(claims, 1)),
+            experiments=tuple(ExperimentEntry.read(entry, n) for n, entry in enumerate(experiments, 1)),
+            n_pairs=read_count(record, "n_pairs", 200),
             record=record,
         )
 
@@ -115,9 +130,10 @@ class Case:
 
 def with_procedures(claims: Sequence[Claim], record: Mapping[str, Any]) -> list[Claim]:
     """The claims of a case, each with what runs it again: the case with this claim alone."""
+    alone = {part: value for part, value in record.items() if part != "experiments"}
     return [
-        claim.with_procedure("judge", case={**record, "claims": [entry]})
-        for claim, entry in zip(claims, record["claims"], strict=True)
+        claim.with_procedure("judge", case={**alone, "claims": [entry]})
+        for claim, entry in zip(claims, record.get("claims", []), strict=True)
     ]
 
 
@@ -127,26 +143,6 @@ def addition_task(model: Model) -> NumberTask:
 
     tokens, answers = addition_prompts()
     return NumberTask(tokens, answers.numpy(), token_numbers(model.token_strings(range(model.n_vocab))))
-
-
-def parse_prediction(text: str) -> Prediction:
-    """Read ``exact <= 0.6``.
-
-    Raises:
-        ClaimError: the score, the relation or the threshold is none.
-    """
-    words = text.split()
-    if len(words) != 3 or words[0] not in SCORES:
-        near = nearest(words[0], SCORES) if words else ""
-        raise ClaimError(
-            f"{text!r} is no prediction",
-            why=f"the scores are {', '.join(SCORES)}",
-            fix=" ".join(filter(None, (near, "write: exact <= 0.6"))),
-        )
-    try:
-        return Prediction(words[0], words[1], float(words[2]))
-    except ValueError as error:
-        raise ClaimError(f"{text!r} is no prediction", why=str(error), fix="write: exact <= 0.6") from error
 
 
 def _load(path: Path) -> dict[str, Any]:
@@ -159,7 +155,7 @@ def _load(path: Path) -> dict[str, Any]:
     except OSError as error:
         raise UsageError(f"{path} cannot be read", why=str(error)) from error
     if not isinstance(record, dict):
-        raise UsageError(f"{path} is no case", why=f"it holds a JSON {_kind(record)}, not an object", fix=FORM)
+        raise UsageError(f"{path} is no case", why=f"it holds a JSON {kind_of(record)}, not an object", fix=FORM)
     return record
 
 
@@ -167,30 +163,23 @@ def _claim(entry: Any, n: int) -> ClaimEntry:
     """Claim ``n`` of a case."""
     place = f"claim {n} of the case"
     if not isinstance(entry, dict):
-        raise _wrong(place, entry, "an object")
-    _check_parts(entry, ("group", "text", "units", "predictions"), place)
+        raise wrong_part(place, entry, "an object")
+    check_parts(entry, ("group", "text", "units", "predictions"), place)
     for part in ("text", "units", "predictions"):
         if part not in entry:
             raise UsageError(
                 f"{place} is incomplete: it has no {part}",
                 fix='a claim has text, units ("layer/index") and predictions ("exact <= 0.6")',
             )
-    predictions = _texts(entry["predictions"], f"predictions of {place}", '["exact <= 0.6"]')
+    predictions = read_texts(entry["predictions"], f"predictions of {place}", '["exact <= 0.6"]')
     if not predictions:
         raise UsageError(f"{place} predicts nothing", fix='say what a score must do: "exact <= 0.6"')
     return ClaimEntry(
-        group=_text(entry, "group", f"group {n}", place),
-        text=_text(entry, "text", "", place),
-        units=tuple(_unit(text, place) for text in _texts(entry["units"], f"units of {place}", '["1/20", "1/57"]')),
+        group=read_text(entry, "group", f"group {n}", place),
+        text=read_text(entry, "text", "", place),
+        units=read_units(entry, "units", place),
         predictions=tuple(parse_prediction(text) for text in predictions),
     )
-
-
-def _unit(text: str, place: str) -> Feature:
-    layer, _, index = text.partition("/")
-    if not (layer.isascii() and layer.isdigit() and index.isascii() and index.isdigit()):
-        raise UsageError(f"{place} is incomplete: {text!r} is no unit", fix='a unit is "layer/index", as in "1/20"')
-    return Feature(int(layer), int(index))
 
 
 def _prompts(prompts: Any) -> str | tuple[tuple[str, str], ...]:
@@ -213,8 +202,8 @@ def _prompt(entry: Any, n: int) -> tuple[str, str]:
     if isinstance(answer, int) and not isinstance(answer, bool):
         answer = str(answer)
     if not isinstance(answer, str) or not answer:
-        raise _wrong(f"the answer of {place}", entry["answer"], "a text or a whole number")
-    return _text(entry, "prompt", "", place), answer
+        raise wrong_part(f"the answer of {place}", entry["answer"], "a text or a whole number")
+    return read_text(entry, "prompt", "", place), answer
 
 
 def _number(answer: str) -> int:
@@ -226,50 +215,9 @@ def _number(answer: str) -> int:
 
 def _answer_token(model: Model, prompt: str, answer: str) -> int:
     """The one token that ``answer`` adds to ``prompt``."""
-    before, after = model.tokens(prompt).tolist(), model.tokens(prompt + answer).tolist()
+    before, after = model.tokens(prompt).tolist(), model.tokens(prompt + answer, beyond=1).tolist()
     if after[: len(before)] != before or len(after) != len(before) + 1:
         raise UsageError(
             f"the answer {answer!r} to {prompt!r} is not one token", fix="give answers of one token, with their space"
         )
     return after[-1]
-
-
-def _check_parts(record: Mapping[str, Any], known: tuple[str, ...], place: str) -> None:
-    for part in record:
-        if part not in known:
-            raise UsageError(
-                f"{place} has no part {part!r:.40}",
-                why=f"its parts are {', '.join(known)}",
-                fix=nearest(str(part), known) or "leave it out",
-            )
-
-
-def _count(record: Mapping[str, Any], part: str, default: int) -> int:
-    value = record.get(part, default)
-    if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value < LARGEST:
-        raise _wrong(part, value, "a whole number from 0 up")
-    return value
-
-
-def _text(record: Mapping[str, Any], part: str, default: str, place: str = "a case") -> str:
-    value = record.get(part, default)
-    if not isinstance(value, str) or not value.strip():
-        raise _wrong(f"{part} of {place}", value, "a text")
-    return value
-
-
-def _texts(value: Any, place: str, example: str) -> list[str]:
-    if not isinstance(value, list) or not all(isinstance(text, str) for text in value):
-        raise _wrong(place, value, f"a list of texts: {example}")
-    return value
-
-
-def _wrong(place: str, value: Any, wanted: str) -> UsageError:
-    return UsageError(
-        f"{place} is {value!r:.60}", why=f"a JSON {_kind(value)} stands where {wanted} belongs", fix=f"give {wanted}"
-    )
-
-
-def _kind(value: Any) -> str:
-    names = {bool: "boolean", int: "number", float: "number", str: "string", list: "list", dict: "object"}
-    return "null" if value is None else names.get(type(value), type(value).__name__)

@@ -37,6 +37,7 @@ RERUNS: dict[str, str] = {
     "calibrate": "truescope.pipelines.calibrate:rerun_expectation",
     "explainers": "truescope.pipelines.tables.explainers:rerun_explainer",
     "judge": "truescope.pipelines.judge:rerun_suppression",
+    "judge experiment": "truescope.pipelines.judge:rerun_experiment",
     "gnn audit": "truescope.pipelines.graphs.audit:rerun_dose",
     "gnn benchmark": "truescope.pipelines.graphs.benchmark:rerun_finding",
     "gnn dictionary": "truescope.pipelines.graphs.dictionary:rerun_feature",

@@ -32,6 +32,7 @@ from truescope.judge import (
 )
 from truescope.models import Model
 from truescope.pipelines.cases import Case, with_procedures
+from truescope.pipelines.experiments import Experiments, run_experiments
 from truescope.pipelines.reruns import Rerun
 from truescope.pipelines.runs import run_facts
 from truescope.pipelines.subjects import dictionary_id, load_dictionary, load_model, place_of, same_model
@@ -157,21 +158,70 @@ def judge(
         said["text"] = f"Loaded {subject.name} ({subject.family.name}, {subject.n_layers} layers)"
     rule = dict(read.grouping or {"rule": "named by the case"})
     inputs = {"model_hash": subject.hash, "data_hash": task.hash, "dictionary": dictionary_id(dictionary)}
-    inputs |= {"claims": read.record["claims"], "grouping": rule, "seed": seed, "n_controls": n_controls}
-    run = store.run("judge", inputs | {"code": code_hash(__name__)}, title=read.claims[0].text)
+    inputs |= {"claims": read.record.get("claims", []), "grouping": rule, "seed": seed, "n_controls": n_controls}
+    if read.experiments:
+        inputs |= {"experiments": read.record["experiments"], "n_pairs": read.n_pairs}
+    title = (*read.claims, *read.experiments)[0].text
+    run = store.run("judge", inputs | {"code": code_hash(__name__)}, title=title)
     ledger = Ledger(store.path / "ledger.jsonl")
     with run.locked(watcher.note):
         if fresh or not run.finished:
             halves = Halves.cut(subject, task, seed, dictionary=dictionary)
-            claims = read.stated(halves.statement(subject, rule=rule, n_controls=n_controls))
             source = place_of(model if model is not None else read.model)
             again = dict(read.record) | {"model": source, "seed": seed, "n_controls": n_controls}
             again["dictionary"] = place_of(read.dictionary)
-            claims = with_procedures(claims, again)
-            verdicts = judge_claims(subject, claims, halves, ledger, watcher)
+            verdicts = _judged(subject, read, halves, again, rule, ledger, watcher)
             _keep(run, subject, verdicts, {"seed": seed, "data_hash": task.hash}, watcher)
         record = run.read_json("verdicts.json")
     return JudgeReport(tuple(record["claims"]), ledger.path, run.folder, record["run"], record["seconds"])
+
+
+def _judged(
+    model: Model,
+    case: Case,
+    halves: Halves,
+    again: Mapping[str, Any],
+    rule: Mapping[str, Any],
+    ledger: Ledger,
+    watcher: Watcher,
+) -> list[Verdict]:
+    """The verdicts on a case's claims, then those on its experiments; ``again`` is the case as it is run again."""
+    verdicts, n_controls = [], int(again["n_controls"])
+    if case.claims:
+        claims = case.stated(halves.statement(model, rule=rule, n_controls=n_controls))
+        verdicts += judge_claims(model, with_procedures(claims, again), halves, ledger, watcher)
+    if case.experiments:
+        experiments = Experiments.stated(model, case, halves, again, n_controls)
+        provenance = {"versions": versions(), "commit": commit(), "seed": halves.seed, "model": model.name}
+        verdicts += run_experiments(experiments, ledger, provenance, watcher)
+    return verdicts
+
+
+def rerun_experiment(again: Rerun) -> Verdict:
+    """Run an experiment again from its claim's entry, with the experiments that it rests on.
+
+    Raises:
+        UsageError: the case does not read.
+        ModelError, DictionaryError: the model or the dictionary is not there.
+        ClaimError: it is there and is another one than the claim was stated for.
+    """
+    case, subject, halves = _again(again)
+    experiments = Experiments.stated(subject, case, halves, case.record, case.n_controls)
+    with again.watcher.stage("experiments") as said:
+        verdicts = experiments.judge(again.watcher)
+        said["text"] = f"Ran {len(verdicts)} experiments again on {len(experiments.bench.pairs):,} pairs of prompts"
+    return verdicts[-1]
+
+
+def _again(again: Rerun) -> tuple[Case, Model, Halves]:
+    """The case of a claim's entry, the model that it was stated for, and its halves."""
+    case = Case.read(again.arguments.get("case", {}))
+    with again.watcher.stage("load") as said:
+        subject = load_model(again.model if again.model is not None else case.model)
+        said["text"] = f"Loaded {subject.name} ({subject.family.name}, {subject.n_layers} layers)"
+    same_model(again.claim, subject)
+    loaded = load_dictionary(again.dictionary if again.dictionary is not None else case.dictionary, subject)
+    return case, subject, Halves.cut(subject, case.task(subject), case.seed, dictionary=loaded)
 
 
 def rerun_suppression(again: Rerun) -> Verdict:
@@ -186,13 +236,7 @@ def rerun_suppression(again: Rerun) -> Verdict:
         ClaimError: it is there and is another one than the claim was stated for.
     """
     claim, watcher = again.claim, again.watcher
-    case = Case.read(again.arguments.get("case", {}))
-    with watcher.stage("load") as said:
-        subject = load_model(again.model if again.model is not None else case.model)
-        said["text"] = f"Loaded {subject.name} ({subject.family.name}, {subject.n_layers} layers)"
-    same_model(claim, subject)
-    loaded = load_dictionary(again.dictionary if again.dictionary is not None else case.dictionary, subject)
-    halves = Halves.cut(subject, case.task(subject), case.seed, dictionary=loaded)
+    _, subject, halves = _again(again)
     here = values_hash(claimed_features(claim), halves.units)
     now = (
         claim
@@ -201,7 +245,7 @@ def rerun_suppression(again: Rerun) -> Verdict:
     )
     with watcher.stage("judge") as said:
         (verdict,) = judge_suppression(
-            subject, [now], halves.judged, halves.units, dictionary=loaded, progress=watcher.progress
+            subject, [now], halves.judged, halves.units, dictionary=halves.dictionary, progress=watcher.progress
         )
         said["text"] = f"Judged it on {len(halves.judged):,} prompts, with {_n_controls([claim])}"
     notes = () if now is claim else ("the means that were set differ from the stated ones in their last digits",)
