@@ -57,8 +57,11 @@ def test_python_is_python(page: str) -> None:
 def test_the_case_in_the_documentation_is_one() -> None:
     from truescope.pipelines.cases import Case
 
-    (text,) = blocks("docs/judging.md", "json")
+    text, experiments = blocks("docs/judging.md", "json")
     case = Case.read(json.loads(text))
+    prompts = json.loads(text)["prompts"]
+    asked = Case.read(json.loads(experiments.replace("[…]", json.dumps(prompts)))).experiments
+    assert [one.ask for one in asked] == ["dose-response", "necessity", "path"]
     assert [str(unit) for unit in case.claims[0].units] == ["1/20", "1/57"] and case.n_controls == 100
 
 

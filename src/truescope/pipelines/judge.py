@@ -31,8 +31,7 @@ from truescope.judge import (
     values_hash,
 )
 from truescope.models import Model
-from truescope.pipelines.cases import Case, with_procedures
-from truescope.pipelines.experiments import Experiments, run_experiments
+from truescope.pipelines.cases import Case, Experiments, run_experiments, with_procedures
 from truescope.pipelines.reruns import Rerun
 from truescope.pipelines.runs import run_facts
 from truescope.pipelines.subjects import dictionary_id, load_dictionary, load_model, place_of, same_model

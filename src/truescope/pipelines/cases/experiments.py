@@ -21,7 +21,7 @@ from truescope.core.claims import Prediction
 from truescope.core.errors import UsageError, nearest
 from truescope.core.features import Feature
 from truescope.judge.experiments import CONTROLS, POSITIONS, SHARES
-from truescope.pipelines.case_parts import (
+from truescope.pipelines.cases.parts import (
     FORM,
     check_parts,
     parse_prediction,

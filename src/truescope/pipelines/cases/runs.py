@@ -27,10 +27,10 @@ from truescope.judge.experiments import (
     names_of,
 )
 from truescope.models import Model
-from truescope.pipelines.case_experiments import ExperimentEntry, grounds_of
+from truescope.pipelines.cases.experiments import ExperimentEntry, grounds_of
 
 if TYPE_CHECKING:
-    from truescope.pipelines.cases import Case
+    from truescope.pipelines.cases.case import Case
     from truescope.pipelines.judge import Halves
 
 TYPES = {

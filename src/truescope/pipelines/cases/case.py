@@ -25,8 +25,8 @@ from truescope.core.errors import UsageError
 from truescope.core.features import Feature
 from truescope.judge import NumberTask, Statement, token_numbers
 from truescope.models import Model
-from truescope.pipelines.case_experiments import ExperimentEntry
-from truescope.pipelines.case_parts import (
+from truescope.pipelines.cases.experiments import ExperimentEntry
+from truescope.pipelines.cases.parts import (
     FORM,
     LARGEST,
     check_parts,
