@@ -87,6 +87,10 @@ def print_end(summary: dict[str, Any]) -> None:
                 f"  {c['explainer']}, {c['cell']}: published {c['published']:.4f}, here {c['measured']:.4f}; "
                 f"[dim]{c['explanation']}[/dim]"
             )
+    arcs = summary["arc_comparisons"]
+    if arcs:
+        worst = max(abs(c["difference"]) for c in arcs)
+        console.print(f"{len(arcs)} stored numbers of arcs: the largest difference is {worst:.0e}")
     console.print(f"\nthe report: {summary['page']}")
 
 
