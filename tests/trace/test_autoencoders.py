@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -128,6 +130,10 @@ def test_what_cannot_be_units_is_said() -> None:
         AutoencoderReplacement(model, random_autoencoders(model, [Site("mlp_out", 1), Site("attn_out", 1)]))
     with pytest.raises(DictionaryError, match="cannot be the units"):
         AutoencoderReplacement(model, random_autoencoders(model, [Site("mlp_in", 1)]))
+    whole_thing = random_autoencoders(model, [Site("mlp_out", 1)])
+    skipping = replace(whole_thing.groups[0], W_skip=torch.eye(model.d_model))
+    with pytest.raises(DictionaryError, match="cannot be the units"):
+        AutoencoderReplacement(model, replace(whole_thing, groups=(skipping,)))
     with pytest.raises(DictionaryError, match="belongs to another model"):
         AutoencoderReplacement(small_model("llama"), random_autoencoders(model, [Site("mlp_out", 1)]))
     with pytest.raises(SiteError, match="both read resid_pre"):

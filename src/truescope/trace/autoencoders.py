@@ -29,8 +29,7 @@ from truescope.core.errors import DictionaryError
 from truescope.core.sites import Site
 from truescope.dictionaries import Dictionary
 from truescope.models import Model
-from truescope.models.frozen import Skip
-from truescope.models.frozen.cuts import CUT_KINDS
+from truescope.models.frozen import CUT_KINDS, Skip
 from truescope.trace.dictionaries import active_units, no_units
 from truescope.trace.record import Record
 from truescope.trace.replacement import Units
@@ -50,11 +49,13 @@ class AutoencoderReplacement:
     def __init__(self, model: Model, dictionary: Dictionary) -> None:
         dictionary.check_model(model.hash, model.name)
         reads = dictionary.reads
-        wrong = [str(site) for site in reads if site.kind not in CUT_KINDS]
-        if wrong or any(group.writes != (group.reads,) for group in dictionary.groups):
+        wrong = [f"it reads {site}" for site in reads if site.kind not in CUT_KINDS]
+        wrong += [f"it reads {g.reads} and writes elsewhere" for g in dictionary.groups if g.writes != (g.reads,)]
+        wrong += [f"a linear skip passes {g.reads} by" for g in dictionary.groups if g.W_skip is not None]
+        if wrong:
             raise DictionaryError(
                 f"dictionary {dictionary.name!r} cannot be the units of a graph",
-                why=f"it reads {', '.join(wrong)}" if wrong else "it does not write the sites that it reads",
+                why=wrong[0],
                 fix=f"trace with autoencoders of {', '.join(CUT_KINDS)}, or with transcoders of MLPs",
             )
         self.cuts: dict[int, Site] = {int(site.layer or 0): model.site(site) for site in reads}
