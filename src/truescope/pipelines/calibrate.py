@@ -203,7 +203,7 @@ def _facts(size: Size, seed: int, rows: Sequence[Row], inputs: Mapping[str, Any]
         "cells_hash": inputs["cells"],
         "programs": len(programs),
         "scores": len(rows),
-        "cpu_seconds": round(seconds),
+        "cell_seconds": round(seconds),
         "versions": ", ".join(f"{name} {version}" for name, version in versions().items()),
         "json": _RECORD,
         "figure": _FIGURE,
