@@ -12,17 +12,17 @@ from torch_geometric.nn import GCNConv
 from truescope.core.errors import UsageError
 from truescope.gnn import (
     HIDDEN,
+    HiddenLayer,
     NodeDictionary,
     TwoLayerNetwork,
-    hidden_layer,
     judge_naming_claim,
     judge_suppression_claim,
-    logits_from,
     matched_directions,
     naming_claim,
     suppression_claim,
     train_node_dictionary,
 )
+from truescope.gnn.networks import Subject
 
 CLASSES = 4
 
@@ -49,7 +49,8 @@ def planted() -> tuple[TwoLayerNetwork, Tensor, Tensor, Tensor]:
 
 @pytest.fixture(scope="module")
 def found() -> NodeDictionary:
-    return NodeDictionary.of(*planted(), n_features=8, k=2)
+    model, x, arcs, y = planted()
+    return NodeDictionary.of(HiddenLayer(Subject(model, x, arcs), "act"), y, n_features=8, k=2)
 
 
 def direction(found: NodeDictionary, index: int) -> int:
@@ -77,7 +78,12 @@ def test_an_autoencoder_finds_the_directions_that_activations_are_made_of() -> N
 
 def test_hidden_layer_and_the_rest_are_the_whole_network() -> None:
     model, x, arcs, _ = planted()
-    assert torch.equal(logits_from(model, hidden_layer(model, x, arcs), arcs), model(x, arcs))
+    layer = HiddenLayer(Subject(model, x, arcs), "act")
+    assert torch.equal(layer.read(), torch.relu(model.first(x, arcs)))
+    assert torch.equal(layer.logits_from(layer.read()), model(x, arcs))
+    assert HiddenLayer.first(layer.subject).module == "first"
+    with pytest.raises(UsageError, match="second"):
+        HiddenLayer(layer.subject, "secnd")
 
 
 def test_taking_a_feature_away_is_what_a_hand_made_edit_does(found: NodeDictionary) -> None:
@@ -87,7 +93,7 @@ def test_taking_a_feature_away_is_what_a_hand_made_edit_does(found: NodeDictiona
     for node in range(len(edited)):
         edited[node] -= z[node] * found.dictionary.group(HIDDEN).W_dec[index]
     after = found.without(z, found.dictionary.group(HIDDEN).W_dec[index])
-    torch.testing.assert_close(after, logits_from(found.model, edited, found.edge_index))
+    torch.testing.assert_close(after, found.layer.logits_from(edited))
     assert torch.equal(found.without(torch.zeros_like(z), found.hidden[0]), found.logits)
 
 

@@ -139,3 +139,53 @@ def test_a_dictionary_of_no_graph_is_answered(tmp_path: Path) -> None:
         gnn_dictionary("coar", store=store)
     with pytest.raises(UsageError, match="at least one"):
         gnn_dictionary("cora", n_claims=0, store=store)
+
+
+USERS = """
+import torch
+from torch import nn
+from torch_geometric.nn import GCNConv
+
+class Mine(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.one, self.two = GCNConv(6, 5), GCNConv(5, 4)
+        with torch.no_grad():
+            for layer in (self.one, self.two):
+                layer.lin.weight.copy_(torch.eye(layer.out_channels, layer.in_channels))
+
+    def forward(self, x, edge_index):
+        return self.two(self.one(x, edge_index).relu(), edge_index)
+
+def make():
+    generator = torch.Generator().manual_seed(0)
+    y = torch.arange(400) % 4
+    x = torch.zeros(400, 6)
+    x[torch.arange(400), y] = 1 + torch.rand(400, generator=generator)
+    arcs = torch.stack([torch.arange(400), (torch.arange(400) + 4) % 400])
+    words = ["sun", "rain", "wind", "snow", "and", "or"]
+    more = {"feature_names": words, "y": y, "class_names": ["summer", "autumn", "storm", "winter"]}
+    return Mine(), x, torch.cat([arcs, arcs.flip(0)], 1), more
+"""
+
+
+def test_a_users_own_network_gets_a_dictionary_whose_features_have_the_users_names(tmp_path: Path) -> None:
+    (tmp_path / "mine.py").write_text(USERS)
+    spec, store = f"{tmp_path}/mine.py:make", Store.open(tmp_path / "store")
+    report = gnn_dictionary(spec, n_features=8, n_claims=4, store=store)
+    record = report.summary()
+    assert record["subject"]["layer"] == "one" and record["subject"]["labels"] == "the user's y"
+    words = {"summer": "sun", "autumn": "rain", "storm": "wind", "winter": "snow"}
+    best = {}  # the feature most bound to each class is named after it, with the word that only this class uses
+    for one in record["features"]:
+        best.setdefault(one["name"], one["column_names"][0])
+    assert best == words
+    held = [verdict for verdict in report.verdicts if verdict.status == "held"]
+    assert held
+    rerun = rerun_claim(held[0].claim.id, ledger=store.path / "ledger.jsonl")
+    assert rerun.reproduced and {one.outcome for one in rerun.numbers} == {"equal"}
+    with pytest.raises(UsageError, match="two"):
+        gnn_dictionary(spec, layer="tow", store=store)
+    (tmp_path / "mine.py").write_text(USERS.replace('"y": y', '"labels": y'))
+    with pytest.raises(UsageError, match="class_names"):
+        gnn_dictionary(spec, store=store)

@@ -237,6 +237,7 @@ def dictionary(
     subject: str = "cora",
     /,
     *,
+    layer: str | None = None,
     features: int = 64,
     k: int = 2,
     claims: int = 8,
@@ -250,7 +251,9 @@ def dictionary(
     Parameters
     ----------
     subject
-        cora or citeseer.
+        cora, citeseer, or file.py:function that returns (model, x, edge_index).
+    layer
+        The module whose output is read; a user's model is read behind its first message-passing layer.
     features
         How many features the dictionary has.
     k
@@ -272,7 +275,7 @@ def dictionary(
 
     with TerminalWatcher(quiet=json) as watcher:
         report = gnn_dictionary(
-            subject, n_features=features, k=k, n_claims=claims, data=data, seed=seed, watcher=watcher
+            subject, layer=layer, n_features=features, k=k, n_claims=claims, data=data, seed=seed, watcher=watcher
         )
     summary = report.summary()
     if json:

@@ -155,7 +155,7 @@ def print_node_features(summary: dict[str, Any]) -> None:
     for column in ("columns", "nodes"):
         table.add_column(column, no_wrap=True)
     for one in summary["features"][:12]:
-        columns = " ".join(str(column) for column, _ in one["columns"][:2])
+        columns = ", ".join(name.removeprefix("feature ") for name in one["column_names"][:2])
         nodes = " ".join(str(node) for node, _ in one["nodes"][:2])
         numbers = (f"{one['density']:.2f}", f"{one['share']:.2f}", f"{one['lift']:.1f}")
         table.add_row(str(one["index"]), one["name"], *numbers, columns, nodes)

@@ -8,7 +8,7 @@ axioms. `bridge` makes sparse features of a network's hidden layer, and `bridge_
 
 from truescope.gnn.audit import AUDITED, NOTICED, STRENGTHS, Audit, Dose, Effect, audit_feature, doses_of
 from truescope.gnn.axiom_checks import CHECKED, axioms_of
-from truescope.gnn.bridge import HIDDEN, NodeDictionary, NodeFeature, hidden_layer, logits_from, train_node_dictionary
+from truescope.gnn.bridge import HIDDEN, HiddenLayer, NodeDictionary, NodeFeature, train_node_dictionary
 from truescope.gnn.bridge_claims import (
     judge_naming_claim,
     judge_suppression_claim,
@@ -17,7 +17,15 @@ from truescope.gnn.bridge_claims import (
     suppression_claim,
 )
 from truescope.gnn.fidelity import Fidelity, Stability, fidelity, stability
-from truescope.gnn.subjects import NAMED, find_subject, molecule_subject, social_subject, user_subject
+from truescope.gnn.subjects import (
+    NAMED,
+    UserGraph,
+    find_subject,
+    molecule_subject,
+    social_subject,
+    user_graph,
+    user_subject,
+)
 from truescope.gnn.training import (
     NETWORK_KINDS,
     MoleculeNetwork,
@@ -40,12 +48,14 @@ __all__ = [
     "Dose",
     "Effect",
     "Fidelity",
+    "HiddenLayer",
     "MoleculeNetwork",
     "NodeDictionary",
     "NodeFeature",
     "Stability",
     "Trained",
     "TwoLayerNetwork",
+    "UserGraph",
     "audit_feature",
     "axioms_of",
     "build_molecule_network",
@@ -53,10 +63,8 @@ __all__ = [
     "doses_of",
     "fidelity",
     "find_subject",
-    "hidden_layer",
     "judge_naming_claim",
     "judge_suppression_claim",
-    "logits_from",
     "matched_directions",
     "molecule_subject",
     "naming_claim",
@@ -65,5 +73,6 @@ __all__ = [
     "suppression_claim",
     "train_network",
     "train_node_dictionary",
+    "user_graph",
     "user_subject",
 ]

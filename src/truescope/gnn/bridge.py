@@ -1,6 +1,6 @@
 """From graph networks to dictionaries: sparse features of a hidden layer, shown and named; `bridge_claims` judges them.
 
-    h = ReLU(first(x))      z = TopK(W_enc h̃ + b_enc)      suppressed: h − z_j W_dec,j at every node, then second(h)
+    h = what one module puts out    z = TopK(W_enc h̃ + b_enc)    suppressed: h − z_j W_dec,j everywhere, then the rest
 
 Half of the nodes (the *naming* half) train the dictionary and name its features; what is claimed of a feature is
 measured on the other half. The nodes share one graph: the halves are other nodes, not another graph.
@@ -16,36 +16,73 @@ import numpy as np
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
+from torch_geometric.nn import MessagePassing
 
-from truescope.core.errors import UsageError
+from truescope.core.errors import ModelError, UsageError, nearest
 from truescope.core.sites import Site
 from truescope.dictionaries import Dictionary, fvu, pca_fvu
-from truescope.gnn.training import TwoLayerNetwork
+from truescope.gnn.networks import Subject
 from truescope.statistics import split_half
 from truescope.train import Learner, TrainConfig
 from truescope.train.loop import batch_index
 
 HIDDEN = Site("resid_post", 0)
-"""Where a two-layer network's dictionary reads and writes: what leaves the first ReLU."""
+"""Where a dictionary of a graph network reads and writes: what leaves its hidden layer."""
 
 LEAST_DENSITY = 0.01
 """A feature that is active at fewer of the naming nodes than this is not named."""
 
 
-def hidden_layer(
-    model: TwoLayerNetwork, x: Float[Tensor, "n_nodes d"], edge_index: Int[Tensor, "2 n_arcs"]
-) -> Float[Tensor, "n_nodes d_hidden"]:
-    """h = act(first(x)), what the second convolution reads."""
-    with torch.no_grad():
-        return model.act(model.first(x, edge_index))
+@dataclass(frozen=True, eq=False)
+class HiddenLayer:
+    """A model on one graph, cut where the module of that name puts out a row a node: read it, or put another in.
 
+    Raises:
+        UsageError: the model has no such module (the nearest are named).
+        ModelError: the module does not run exactly once, or puts out something else than a row a node.
+    """
 
-def logits_from(
-    model: TwoLayerNetwork, hidden: Float[Tensor, "n_nodes d_hidden"], edge_index: Int[Tensor, "2 n_arcs"]
-) -> Float[Tensor, "n_nodes n_classes"]:
-    """Everything after the hidden layer, live."""
-    with torch.no_grad():
-        return model.second(model.dropout(hidden), edge_index)
+    subject: Subject
+    module: str
+
+    def __post_init__(self) -> None:
+        known = [name for name, _ in self.subject.model.named_modules() if name]
+        if self.module not in known:
+            fix = nearest(self.module, known) or f"one of {', '.join(known[:12])}"
+            raise UsageError(f"the model has no module {self.module!r}", fix=fix)
+
+    @classmethod
+    def first(cls, subject: Subject) -> HiddenLayer:
+        """Cut at what the first message-passing layer puts out. Raises ModelError where there is none, or only one."""
+        layers = [name for name, one in subject.model.named_modules() if isinstance(one, MessagePassing) and name]
+        if len(layers) < 2:
+            raise ModelError(
+                "the model has no two message-passing layers to cut between", fix="name a module with --layer"
+            )
+        return cls(subject, layers[0])
+
+    def read(self) -> Float[Tensor, "n_nodes d_hidden"]:
+        """What the module puts out."""
+        seen: list[Any] = []
+        self._run(lambda _, __, out: seen.append(out))
+        if len(seen) != 1:
+            raise ModelError(f"the module {self.module} runs {len(seen)} times", fix="name one that runs once: --layer")
+        out = seen[0]
+        if not isinstance(out, Tensor) or out.dim() != 2 or len(out) != self.subject.n_nodes:
+            raise ModelError(f"the module {self.module} does not put out one row a node", fix="name another: --layer")
+        return out.detach().clone()
+
+    def logits_from(self, hidden: Float[Tensor, "n_nodes d_hidden"]) -> Float[Tensor, "n_nodes n_classes"]:
+        """Everything after the module, live, with ``hidden`` in place of what it puts out."""
+        return self._run(lambda _, __, ___: hidden)
+
+    def _run(self, hook: Any) -> Float[Tensor, "n_nodes n_classes"]:
+        with self.subject.running() as run, torch.no_grad():
+            handle = run.model.get_submodule(self.module).register_forward_hook(hook)
+            try:
+                return run(self.subject.x)
+            finally:
+                handle.remove()
 
 
 def train_node_dictionary(
@@ -102,9 +139,7 @@ class NodeFeature:
 class NodeDictionary:
     """A dictionary of a network's hidden layer on one graph, with the half of the nodes that it was made from."""
 
-    model: TwoLayerNetwork
-    x: Float[Tensor, "n_nodes d"]
-    edge_index: Int[Tensor, "2 n_arcs"]
+    layer: HiddenLayer
     y: Int[Tensor, " n_nodes"]
     hidden: Float[Tensor, "n_nodes d_hidden"]
     dictionary: Dictionary
@@ -114,9 +149,7 @@ class NodeDictionary:
     @classmethod
     def of(
         cls,
-        model: TwoLayerNetwork,
-        x: Float[Tensor, "n_nodes d"],
-        edge_index: Int[Tensor, "2 n_arcs"],
+        layer: HiddenLayer,
         y: Int[Tensor, " n_nodes"],
         *,
         n_features: int = 64,
@@ -124,10 +157,10 @@ class NodeDictionary:
         seed: int = 0,
     ) -> NodeDictionary:
         """Halve the nodes by the seed and train on the first half. Raises UsageError where sizes cannot be."""
-        naming, held = (np.sort(half) for half in split_half(len(x), seed))
-        hidden = hidden_layer(model, x, edge_index)
+        naming, held = (np.sort(half) for half in split_half(len(y), seed))
+        hidden = layer.read()
         dictionary = train_node_dictionary(hidden[torch.from_numpy(naming)], n_features=n_features, k=k, seed=seed)
-        return cls(model, x, edge_index, y, hidden, dictionary, naming, held)
+        return cls(layer, y, hidden, dictionary, naming, held)
 
     @cached_property
     def activations(self) -> Float[Tensor, "n_nodes n_features"]:
@@ -137,7 +170,7 @@ class NodeDictionary:
     @cached_property
     def logits(self) -> Float[Tensor, "n_nodes n_classes"]:
         """What the network says with nothing taken away."""
-        return logits_from(self.model, self.hidden, self.edge_index)
+        return self.layer.logits_from(self.hidden)
 
     def quality(self) -> dict[str, float]:
         """FVU and L0 on the held-out nodes, and the FVU of as many principal components as features are kept."""
@@ -154,7 +187,7 @@ class NodeDictionary:
     def features(self, n_shown: int = 5) -> list[NodeFeature]:
         """Every feature that is dense enough to be named, the one most bound to a class first."""
         naming = torch.from_numpy(self.naming)
-        z, x, y = self.activations[naming].double(), self.x[naming].double(), self.y[naming]
+        z, x, y = self.activations[naming].double(), self.layer.subject.x[naming].double(), self.y[naming]
         of_class = torch.nn.functional.one_hot(y).double()
         share = z.T @ of_class / z.sum(0).clamp(min=1e-12)[:, None]
         lift = share / of_class.mean(0).clamp(min=1e-12)
@@ -181,7 +214,7 @@ class NodeDictionary:
         self, activation: Float[Tensor, " n_nodes"], direction: Float[Tensor, " d_hidden"]
     ) -> Float[Tensor, "n_nodes n_classes"]:
         """The logits when ``activation`` times ``direction`` is taken from the hidden layer of every node."""
-        return logits_from(self.model, self.hidden - activation[:, None] * direction, self.edge_index)
+        return self.layer.logits_from(self.hidden - activation[:, None] * direction)
 
     def effects(self, after: Float[Tensor, "n_nodes n_classes"], label: int) -> Float[np.ndarray, " n_nodes"]:
         """How much more the logit of ``label`` fell than those of the other classes: drop − max(0, their mean drop).

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -104,9 +105,23 @@ def social_subject(
     return Subject(found.model, x, graph.edge_index, feature_names=names), facts
 
 
+@dataclass(frozen=True, eq=False)
+class UserGraph:
+    """What a user's function gives: the model on its graph; each node's class and the classes' names, if it says so."""
+
+    subject: Subject
+    y: Tensor | None = None
+    class_names: tuple[str, ...] = ()
+
+
 def user_subject(spec: str) -> Subject:
-    """``file.py:function``: the function returns (model, x, edge_index), or these and a dictionary of ``arguments``
-    and ``feature_names``.
+    """The model and graph of ``file.py:function``; see `user_graph`."""
+    return user_graph(spec).subject
+
+
+def user_graph(spec: str) -> UserGraph:
+    """``file.py:function``: the function returns (model, x, edge_index), or these and a dictionary of ``arguments``,
+    ``feature_names``, ``y`` (each node's class) and ``class_names``.
 
     Raises:
         UsageError: no such file or function.
@@ -139,7 +154,19 @@ def user_subject(spec: str) -> Subject:
     if not isinstance(x, Tensor) or not isinstance(edge_index, Tensor):
         raise ModelError(f"{spec} gives no tensors", fix="x [n_nodes, n_features] and edge_index [2, n_arcs]")
     options = more[0] if more else {}
-    return Subject(model, x, edge_index, arguments=options.get("arguments"), feature_names=options.get("feature_names"))
+    if not isinstance(options, dict):
+        raise ModelError(f"{spec} gives {type(options).__name__} as its fourth part", fix="give a dictionary")
+    known = ("arguments", "feature_names", "y", "class_names")
+    for name in options:
+        if name not in known:
+            raise UsageError(f"{spec} gives {name!r}", fix=nearest(str(name), known) or f"one of {', '.join(known)}")
+    subject = Subject(
+        model, x, edge_index, arguments=options.get("arguments"), feature_names=options.get("feature_names")
+    )
+    y = options.get("y")
+    if y is not None and (not isinstance(y, Tensor) or y.shape != (subject.n_nodes,) or y.is_floating_point()):
+        raise ModelError(f"{spec} gives a y that is not one whole number a node", fix="give each node's class")
+    return UserGraph(subject, y, tuple(options.get("class_names") or ()))
 
 
 def _facts(name: str, found: Trained, label: str) -> dict[str, Any]:

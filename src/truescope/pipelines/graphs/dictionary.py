@@ -2,27 +2,28 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from torch import Tensor
 
 from truescope.core.claims import Claim, Verdict
 from truescope.core.config import data_folder
 from truescope.core.errors import ClaimError, UsageError, nearest
 from truescope.core.progress import Watcher
-from truescope.gnn import NodeDictionary, NodeFeature, TwoLayerNetwork, train_network
+from truescope.gnn import HiddenLayer, NodeDictionary, NodeFeature, train_network, user_graph
 from truescope.gnn.bridge_claims import (
     judge_naming_claim,
     judge_suppression_claim,
     naming_claim,
     suppression_claim,
 )
-from truescope.gnn.data import CitationGraph, citation_graph
+from truescope.gnn.data import citation_graph
+from truescope.gnn.networks import Subject
 from truescope.judge import Ledger
-from truescope.pipelines.graphs.running import graphs, provenance
+from truescope.pipelines.graphs.running import graphs, provenance, subject_hash
 from truescope.pipelines.reruns import Rerun
 from truescope.statistics import holm
 from truescope.store import Store, code_hash
@@ -43,19 +44,27 @@ CORA_CLASSES = (
 
 
 def run_dictionary(
-    name: str, n_features: int, k: int, n_claims: int, data: Path | None, seed: int, store: Store, watcher: Watcher
+    name: str,
+    layer: str | None,
+    n_features: int,
+    k: int,
+    n_claims: int,
+    data: Path | None,
+    seed: int,
+    store: Store,
+    watcher: Watcher,
 ) -> tuple[dict[str, Any], list[Verdict]]:
     """Train both, name, state, judge and write; see `gnn_dictionary`."""
     if n_claims < 1 or seed < 0:
         raise UsageError("at least one feature is judged, and seeds are 0 or more")
-    arguments = {"subject": name, "features": n_features, "k": k, "seed": seed}
-    found, facts = _make(data, watcher, **arguments)
+    arguments = {"subject": name, "features": n_features, "k": k, "seed": seed, "layer": layer}
+    found, names, facts = _make(data, watcher, **arguments)
     inputs = {**arguments, **facts, "n_claims": n_claims, "code": code_hash(__name__)}
     run = store.run("gnn-dictionary", inputs, title=f"{name}, {n_features} features, {k} kept")
     ledger = Ledger(store.path / "ledger.jsonl")
     with run.locked(watcher.note):
         features = found.features()
-        claims = _claims(found, features[:n_claims], name, seed)
+        claims = _claims(found, features[:n_claims], names, seed)
         claims = [claim.with_procedure(_VERB, **arguments) for claim in claims]
         for claim in claims:
             ledger.state(claim, provenance(seed))
@@ -66,7 +75,7 @@ def run_dictionary(
                 ledger.append(verdicts[-1], provenance(seed))
                 watcher.progress("judge", done, len(claims))
             said["text"] = f"Judged {len(claims)} claims on {len(found.held):,} held-out nodes"
-        record = _record(found, features, verdicts, name) | {
+        record = _record(found, features, verdicts, names) | {
             "subject": facts,
             "run": {"id": run.id, **provenance(seed)},
         }
@@ -85,7 +94,7 @@ def rerun_feature(again: Rerun) -> Verdict:
     """
     again.need_nothing("the network and its dictionary are trained anew")
     with graphs():
-        found, _ = _make(None, again.watcher, **again.arguments)
+        found, _, _ = _make(None, again.watcher, **again.arguments)
     if found.dictionary.hash != again.claim.target["dictionary"]:
         raise ClaimError(
             "this claim cannot be run again here",
@@ -96,39 +105,75 @@ def rerun_feature(again: Rerun) -> Verdict:
 
 
 def _make(
-    data: Path | None, watcher: Watcher, *, subject: str, features: int, k: int, seed: int
-) -> tuple[NodeDictionary, dict[str, Any]]:
-    """The network and its dictionary, and what is known of them."""
-    if subject not in _GRAPHS:
-        raise UsageError(
-            f"there is no graph {subject!r} for a dictionary", fix=nearest(subject, _GRAPHS) or " or ".join(_GRAPHS)
-        )
-    folder = data or data_folder()
-    if folder is None:
-        raise UsageError(f"{subject} needs its data", fix="name the folder with --data or TRUESCOPE_DATA")
+    data: Path | None,
+    watcher: Watcher,
+    *,
+    subject: str,
+    features: int,
+    k: int,
+    seed: int,
+    layer: str | None = None,
+) -> tuple[NodeDictionary, Sequence[str], dict[str, Any]]:
+    """The network and its dictionary, the classes' names, and what is known of them."""
     with watcher.stage("load") as said:
-        graph = citation_graph(folder / "graphs" / "planetoid", subject)
-        trained = train_network(
-            "gcn", graph.x, graph.edge_index, graph.y, graph.train, test=graph.test, hidden=_HIDDEN, seed=seed
-        )
-        assert isinstance(trained.model, TwoLayerNetwork)
-        said["text"] = f"Trained a GCN on {subject}: test accuracy {trained.test_accuracy:.3f}"
+        if ":" in subject:
+            cut, y, names, facts = _users(subject, layer)
+            said["text"] = f"Loaded {subject}: {cut.subject.n_nodes:,} nodes; cut at {cut.module}"
+        else:
+            cut, y, names, facts = _trained(subject, layer, data or data_folder(), seed)
+            said["text"] = f"Trained a GCN on {subject}: test accuracy {facts['test_accuracy']:.3f}"
+    if len(y) < 4:
+        raise UsageError(f"a graph of {len(y)} nodes cannot be halved and learned from", fix="give a larger one")
     with watcher.stage("train") as said:
-        found = NodeDictionary.of(
-            trained.model, graph.x, graph.edge_index, graph.y, n_features=features, k=k, seed=seed
-        )
+        found = NodeDictionary.of(cut, y, n_features=features, k=k, seed=seed)
         said["text"] = f"Trained a dictionary of {features} features on {len(found.naming):,} nodes"
-    facts = {"name": subject, "network": "gcn", "hidden": _HIDDEN, "test_accuracy": trained.test_accuracy}
-    return found, facts | {"graph": _graph_hash(graph), "dictionary": found.dictionary.hash}
+    facts |= {"layer": cut.module, "hidden": found.hidden.shape[1]}
+    return found, names, facts | {"graph": subject_hash(cut.subject), "dictionary": found.dictionary.hash}
 
 
-def _claims(found: NodeDictionary, features: Sequence[NodeFeature], name: str, seed: int) -> list[Claim]:
+_Made = tuple[HiddenLayer, Tensor, Sequence[str], dict[str, Any]]
+
+
+def _users(spec: str, layer: str | None) -> _Made:
+    """A user's model, cut at a module; named after the user's classes, or after the model's own answers."""
+    mine = user_graph(spec)
+    cut = HiddenLayer(mine.subject, layer) if layer else HiddenLayer.first(mine.subject)
+    n_classes = mine.subject.outputs.shape[1]
+    y = mine.subject.outputs.argmax(1) if mine.y is None else mine.y
+    if n_classes < 2 or int(y.min()) < 0 or int(y.max()) >= n_classes:
+        raise UsageError(
+            f"classes {int(y.min())} to {int(y.max())} for a model of {n_classes} outputs",
+            fix="a model of two or more classes, and a y that numbers them",
+        )
+    if mine.class_names and len(mine.class_names) != n_classes:
+        raise UsageError(f"{len(mine.class_names)} class names for {n_classes} classes", fix="one name a class")
+    names = mine.class_names or tuple(f"class {label}" for label in range(n_classes))
+    return cut, y, names, {"name": spec, "labels": "the model's own answers" if mine.y is None else "the user's y"}
+
+
+def _trained(name: str, layer: str | None, folder: Path | None, seed: int) -> _Made:
+    if name not in _GRAPHS:
+        fix = nearest(name, _GRAPHS) or f"{' or '.join(_GRAPHS)}, or file.py:function"
+        raise UsageError(f"there is no graph {name!r} for a dictionary", fix=fix)
+    if folder is None:
+        raise UsageError(f"{name} needs its data", fix="name the folder with --data or TRUESCOPE_DATA")
+    graph = citation_graph(folder / "graphs" / "planetoid", name)
+    trained = train_network(
+        "gcn", graph.x, graph.edge_index, graph.y, graph.train, test=graph.test, hidden=_HIDDEN, seed=seed
+    )
+    n_classes = int(graph.y.max()) + 1
+    names = CORA_CLASSES if name == "cora" else tuple(f"class {label}" for label in range(n_classes))
+    cut = HiddenLayer(Subject(trained.model, graph.x, graph.edge_index), layer or "act")
+    return cut, graph.y, names, {"name": name, "network": "gcn", "test_accuracy": trained.test_accuracy}
+
+
+def _claims(found: NodeDictionary, features: Sequence[NodeFeature], names: Sequence[str], seed: int) -> list[Claim]:
     """Two claims a feature: its name fits, and the answer that it is named after relies on it."""
     claims = []
     for one in features:
         if (found.activations[found.held, one.index] > 0).sum() < 2:
             continue
-        word = _class_name(name, one.label)
+        word = names[one.label]
         claims.append(naming_claim(found, one.index, one.label, word, seed=seed))
         claims.append(suppression_claim(found, one.index, one.label, word, seed=seed, n_claims=len(features)))
     return claims
@@ -140,27 +185,23 @@ def _judge(claim: Claim, found: NodeDictionary) -> Verdict:
 
 
 def _record(
-    found: NodeDictionary, features: Sequence[NodeFeature], verdicts: Sequence[Verdict], name: str
+    found: NodeDictionary, features: Sequence[NodeFeature], verdicts: Sequence[Verdict], names: Sequence[str]
 ) -> dict[str, Any]:
     judged = [verdict for verdict in verdicts if "effect" in verdict.p_values]
     adjusted = holm(np.array([verdict.p_values["effect"] for verdict in judged])) if judged else []
     shown = {verdict.claim.target["features"][0]: float(p) for verdict, p in zip(judged, adjusted, strict=True)}
+    columns = found.layer.subject.feature_names
     return {
         "quality": found.quality(),
         "n_naming": len(found.naming),
         "n_held": len(found.held),
         "features": [
-            {"name": _class_name(name, one.label), **one.record(), "p_holm": shown.get(str(one.index))}
-            for one in features
+            {"name": names[one.label], **_named(one, columns), "p_holm": shown.get(str(one.index))} for one in features
         ],
         "claims": [verdict.to_json() for verdict in verdicts],
     }
 
 
-def _class_name(graph: str, label: int) -> str:
-    return CORA_CLASSES[label] if graph == "cora" else f"class {label}"
-
-
-def _graph_hash(graph: CitationGraph) -> str:
-    parts = (graph.x, graph.edge_index, graph.y, graph.train)
-    return hashlib.sha256(b"".join(part.numpy().tobytes() for part in parts)).hexdigest()
+def _named(one: NodeFeature, names: Sequence[str]) -> dict[str, Any]:
+    """A feature with its input columns by name."""
+    return one.record() | {"column_names": [names[column] for column, _ in one.columns]}

@@ -175,6 +175,7 @@ class GnnDictionaryReport:
 def gnn_dictionary(
     subject: str = "cora",
     *,
+    layer: str | None = None,
     n_features: int = 64,
     k: int = 2,
     n_claims: int = 8,
@@ -183,10 +184,13 @@ def gnn_dictionary(
     store: Store | None = None,
     watcher: Watcher | None = None,
 ) -> GnnDictionaryReport:
-    """Train a sparse dictionary on a GCN's hidden layer, name its features, and judge what is claimed of them.
+    """Train a sparse dictionary on a graph network's hidden layer, name its features, and judge what is claimed.
 
-    ``subject`` is "cora" or "citeseer". Half of the nodes train the dictionary and name its features; of ``n_claims``
-    features it is claimed that the name fits and that the answer relies on them, and both are judged on the other half.
+    ``subject`` is "cora" or "citeseer" (a GCN is trained), or the user's own ``file.py:function`` as in `gnn_audit`,
+    whose dictionary may hold ``y`` (each node's class; else the model's own answers) and ``class_names``. ``layer`` is
+    the module whose output is read: what leaves the first ReLU, of a user's model its first message-passing layer.
+    Half of the nodes train the dictionary and name its features; of ``n_claims`` features it is claimed that the name
+    fits and that the answer relies on them, and both are judged on the other half.
 
     Raises:
         UsageError: no such graph, or sizes that cannot be.
@@ -196,4 +200,4 @@ def gnn_dictionary(
         from truescope.pipelines.graphs.dictionary import run_dictionary
 
         store, watcher = store or Store.open(), watcher or Watcher()
-        return GnnDictionaryReport(*run_dictionary(subject, n_features, k, n_claims, data, seed, store, watcher))
+        return GnnDictionaryReport(*run_dictionary(subject, layer, n_features, k, n_claims, data, seed, store, watcher))
