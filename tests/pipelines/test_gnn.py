@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from truescope.cli.main import main
 from truescope.core.errors import ClaimError, UsageError
 from truescope.gnn import audit
 from truescope.gnn.benchmark import quick_cells
@@ -189,3 +190,21 @@ def test_a_users_own_network_gets_a_dictionary_whose_features_have_the_users_nam
     (tmp_path / "mine.py").write_text(USERS.replace('"y": y', '"labels": y'))
     with pytest.raises(UsageError, match="class_names"):
         gnn_dictionary(spec, store=store)
+
+
+@pytest.mark.parametrize(
+    ("x", "arcs", "said"),
+    [
+        ("torch.rand(9)", "torch.tensor([[0], [1]])", "shape (9,)"),
+        ("torch.ones(9, 6).long()", "torch.tensor([[0], [1]])", "x.float()"),
+        ("torch.rand(9, 6)", "torch.tensor([[0, 1], [1, 2], [2, 3]])", "[2, n_arcs]"),
+        ("torch.rand(9, 6)", "torch.tensor([[0.0], [1.0]])", "whole numbers"),
+        ("torch.ones(9, 6)", "torch.zeros(2, 0, dtype=torch.int64)", "same at every node"),
+    ],
+)
+def test_a_users_graph_of_another_form_is_answered_on_the_command_line(
+    x: str, arcs: str, said: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "mine.py").write_text(USERS + f"\ndef other():\n    return Mine(), {x}, {arcs}\n")
+    assert main(["gnn", "dictionary", f"{tmp_path}/mine.py:other", "--features", "4"]) == 1
+    assert said in capsys.readouterr().err

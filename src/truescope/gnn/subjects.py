@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from truescope.core.errors import ModelError, TruescopeError, UsageError, nearest
 from truescope.gnn.data import ATOMS, NamedGraph, citation_graph, ego_network, facebook100, molecules
 from truescope.gnn.networks import Subject
+from truescope.gnn.networks.subject import check_graph
 from truescope.gnn.training import Trained, train_network
 
 NAMED = ("ego-facebook", "reed98", "amherst41", "cora", "citeseer", "mutag")
@@ -153,6 +154,7 @@ def user_graph(spec: str) -> UserGraph:
     model, x, edge_index, *more = found
     if not isinstance(x, Tensor) or not isinstance(edge_index, Tensor):
         raise ModelError(f"{spec} gives no tensors", fix="x [n_nodes, n_features] and edge_index [2, n_arcs]")
+    check_graph(x, edge_index)
     options = more[0] if more else {}
     if not isinstance(options, dict):
         raise ModelError(f"{spec} gives {type(options).__name__} as its fourth part", fix="give a dictionary")

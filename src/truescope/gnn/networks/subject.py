@@ -40,7 +40,7 @@ class Subject:
         arguments: Mapping[str, Any] | None = None,
         feature_names: Sequence[str] | None = None,
     ) -> None:
-        _check_graph(x, edge_index)
+        check_graph(x, edge_index)
         if feature_names is not None and len(feature_names) != x.shape[1]:
             raise UsageError(
                 f"{len(feature_names)} names for {x.shape[1]} features", fix="one name a feature, or none at all"
@@ -182,7 +182,18 @@ def _rows(out: Any, n_nodes: int, name: str) -> Tensor:
     return out
 
 
-def _check_graph(x: Tensor, edge_index: Tensor) -> None:
+def check_graph(x: Tensor, edge_index: Tensor) -> None:
+    """Raise GraphError, with what to do, where these are no features and arcs of one graph."""
+    if x.dim() != 2 or not x.is_floating_point():
+        raise GraphError(
+            f"the features are {x.dtype} of shape {tuple(x.shape)}",
+            fix="give x as floating-point numbers [n_nodes, n_features]: x.float()",
+        )
+    if edge_index.dim() != 2 or len(edge_index) != 2 or edge_index.dtype not in (torch.int64, torch.int32):
+        raise GraphError(
+            f"the arcs are {edge_index.dtype} of shape {tuple(edge_index.shape)}",
+            fix="give edge_index as whole numbers [2, n_arcs], sources above targets",
+        )
     if not len(x) or not x.shape[1]:
         raise GraphError("the graph has no nodes or no features", fix="give x as [n_nodes, n_features]")
     bad = ~torch.isfinite(x)

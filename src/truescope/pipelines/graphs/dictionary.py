@@ -11,7 +11,7 @@ from torch import Tensor
 
 from truescope.core.claims import Claim, Verdict
 from truescope.core.config import data_folder
-from truescope.core.errors import ClaimError, UsageError, nearest
+from truescope.core.errors import ClaimError, ModelError, UsageError, nearest
 from truescope.core.progress import Watcher
 from truescope.gnn import HiddenLayer, NodeDictionary, NodeFeature, train_network, user_graph
 from truescope.gnn.bridge_claims import (
@@ -124,6 +124,8 @@ def _make(
             said["text"] = f"Trained a GCN on {subject}: test accuracy {facts['test_accuracy']:.3f}"
     if len(y) < 4:
         raise UsageError(f"a graph of {len(y)} nodes cannot be halved and learned from", fix="give a larger one")
+    if not float(cut.read().std(0).max()) > 0:
+        raise ModelError(f"{cut.module} puts out the same at every node", why="there are no features to find in it")
     with watcher.stage("train") as said:
         found = NodeDictionary.of(cut, y, n_features=features, k=k, seed=seed)
         said["text"] = f"Trained a dictionary of {features} features on {len(found.naming):,} nodes"
