@@ -61,6 +61,23 @@ def test_the_badge_of_a_selected_unit_opens_the_entry_of_its_group(ledger_page: 
     assert page.locator("#ledger .entry.chosen").get_attribute("data-entry") == claims[node["group"]]
 
 
+def test_the_badges_of_the_legend_and_of_a_preview_open_their_entries(ledger_page: Open, view: dict[str, Any]) -> None:
+    claims = {group["name"]: group["claim_id"] for group in view["groups"] if group["claim_id"]}
+    page = ledger_page()
+    for name, claim in claims.items():
+        chip = page.locator(".legend .chip", has=page.locator(f'[data-group="{name}"]'))
+        chip.locator(".entry-link").click()
+        assert page.locator("#ledger .entry.chosen").get_attribute("data-entry") == claim
+        assert chip.locator("button").get_attribute("aria-pressed") == "false"
+        page.keyboard.press("Escape")
+        page.wait_for_function("!document.getElementById('ledger').open")
+    number, node = next((i, node) for i, node in enumerate(view["graph"]["nodes"]) if node["group"] in claims)
+    page = ledger_page(f"#select={node['id']}")
+    page.locator(f'.graph [data-i="{number}"]').first.hover()
+    page.locator("#tip .entry-link").click()
+    assert page.locator("#ledger .entry.chosen").get_attribute("data-entry") == claims[node["group"]]
+
+
 def test_an_address_opens_the_entry_and_an_unknown_one_is_said(ledger_page: Open, view: dict[str, Any]) -> None:
     wanted = view["claims"][-1]["id"]
     page = ledger_page(f"#ledger={wanted}", color_scheme="dark")

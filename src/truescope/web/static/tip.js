@@ -3,10 +3,17 @@
 import { byId, el, replace } from "./dom.js";
 import { clip, number, percent, signed } from "./format.js";
 import { KINDS, placeOf, statusOf } from "./model.js";
-import { badge } from "./badge.js";
+import { entryBadge } from "./ledger.js";
+
+// Long enough to reach the badge, which leads to its entry.
+const LINGERS_MS = 350;
+let leaving = 0;
 
 export function showTip(node, model, event) {
   const tip = byId("tip");
+  clearTimeout(leaving);
+  tip.onpointerover = () => clearTimeout(leaving);
+  tip.onpointerout = hideTip;
   replace(
     tip,
     el("strong", null, clip(node.name, 60)),
@@ -18,7 +25,7 @@ export function showTip(node, model, event) {
       node.kind === "unit" ? ` · activation ${number(node.activation, 3)}` : "",
       node.kind === "logit" ? ` · probability ${percent(node.probability)}` : "",
     ),
-    node.groupRecord ? el("div", null, node.groupRecord.label, " ", badge(statusOf(node))) : null,
+    node.groupRecord ? el("div", null, node.groupRecord.label, " ", entryBadge(statusOf(node), node.groupRecord.claim?.id)) : null,
     node.inputs.length
       ? el(
           "div",
@@ -40,5 +47,6 @@ export function showTip(node, model, event) {
 }
 
 export function hideTip() {
-  byId("tip").hidden = true;
+  clearTimeout(leaving);
+  leaving = setTimeout(() => (byId("tip").hidden = true), LINGERS_MS);
 }

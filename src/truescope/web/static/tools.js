@@ -1,6 +1,5 @@
 // The tools above the graph, the legend, the pins below it, and the help.
 
-import { badge } from "./badge.js";
 import { toggleGroup } from "./claims.js";
 import { byId, el, link, replace, svg } from "./dom.js";
 import { pinnedEdges } from "./edges.js";
@@ -8,6 +7,7 @@ import { saveJson, saveSvg } from "./export.js";
 import { clip, signed } from "./format.js";
 import { openHelp } from "./keys.js";
 import { groupGlyph, nodeShape } from "./shapes.js";
+import { entryBadge } from "./ledger.js";
 import { searchBox } from "./search.js";
 import { get, select, set, togglePin, undo } from "./state.js";
 
@@ -91,12 +91,15 @@ function line(sign) {
 function mountLegend(model) {
   const groups = [...model.groups.values()].map((group) =>
     el(
-      "button",
-      { type: "button", class: "chip", "data-group": group.name, onclick: () => toggleGroup(group.name) },
-      groupGlyph(group.style, group.status),
-      group.label,
-      " ",
-      badge(group.status),
+      "span",
+      { class: "chip" },
+      el(
+        "button",
+        { type: "button", "data-group": group.name, onclick: () => toggleGroup(group.name) },
+        groupGlyph(group.style, group.status),
+        ` ${group.label}`,
+      ),
+      entryBadge(group.status, group.claim?.id),
     ),
   );
   const kinds = new Set(model.nodes.map((node) => node.kind));
