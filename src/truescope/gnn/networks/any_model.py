@@ -27,7 +27,7 @@ Run = Callable[[int], tuple[Tensor, Tensor]]
 Gradients = Iterator[tuple[Int[np.ndarray, " n_rows"], Float[np.ndarray, "n_rows d"]]]
 """For each target: the rows where its gradient may differ from 0, and their values."""
 
-_HELD = 1 << 26
+_HELD = 1 << 27
 """How many numbers of gradients a batch of targets may hold."""
 _RECORDED = 1 << 29
 """How many bytes the records of runs may hold at a time; where they are more, points are run again for each batch."""
@@ -90,14 +90,16 @@ class AnyModel:
             for node, target in zip(chosen, classes, strict=True):
                 yield recorded.pull(int(node), int(target), rectifier)
             return
-        for batch in _batches(len(chosen), math.prod(recorded.shape)):
+        for number, batch in enumerate(_batches(len(chosen), math.prod(recorded.shape))):
             total = np.zeros((len(chosen[batch]), *recorded.shape), recorded.dtype)
-            first = 0
-            while first < len(self.weights):
-                recorded, first = self._record(first)
+            recorded, first = self._record(0) if number else (recorded, first)
+            while True:
                 for place, (node, target) in enumerate(zip(chosen[batch], classes[batch], strict=True)):
                     rows, values = recorded.pull(int(node), int(target), rectifier)
                     total[place, rows] += values
+                if first == len(self.weights):
+                    break
+                recorded, first = self._record(first)
             for g in total:
                 yield np.arange(len(g)), g
 

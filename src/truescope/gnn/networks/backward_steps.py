@@ -243,15 +243,25 @@ class Whole(Step):
         return (id(self),)
 
 
-def each_point(steps: list[Entrywise], g: Rows) -> dict[int, Rows]:
-    """Each point's gradient times the point's own factors."""
+def each_point(steps: list[Entrywise], g: Rows, weights: dict[int, list[float]]) -> dict[int, Rows]:
+    """Each point's gradient times the point's own factors; a slot that has ``weights`` gets their weighted sum.
+
+    Point by point: all points' products at once would not fit in a processor's cache.
+    """
     found = {}
+    several = g.values.shape[1] > 1
     for slot in steps[0].factors:
-        factors = [step.factors[slot] for step in steps]
-        cut = [torch.as_tensor(at_rows(f, g.index)) for f in factors if isinstance(f, Tensor)]
-        numbers = g.values.new_tensor([f for f in factors if isinstance(f, float)])
-        factor = torch.cat(cut, 1) if cut else numbers.view(1, -1, *[1] * (g.values.dim() - 2))
-        found[slot] = steps[0].times(g, slot, factor)
+        parts: list[Tensor] = []
+        for p, step in enumerate(steps):
+            one = Rows(g.index, g.values[:, p : p + 1]) if several else g
+            part = step.times(one, slot, at_rows(step.factors[slot], g.index)).values
+            if slot not in weights:
+                parts.append(part)
+            elif p:
+                parts[0].add_(part, alpha=weights[slot][p])
+            else:
+                parts = [part * weights[slot][p]]
+        found[slot] = Rows(g.index, torch.cat(parts, 1))
     return found
 
 

@@ -64,8 +64,7 @@ class RowBackward:
         for operation in self.operations:
             g = waiting.pop(operation.place, None)
             if g is not None and len(g.index):
-                pulled, summed = self._through(operation, g, rectifier)
-                for slot, part in pulled.items():
+                for slot, (part, summed) in self._through(operation, g, rectifier).items():
                     self._send(waiting, operation.goes_to[slot], part, summed)
         nothing = Rows(torch.arange(0), torch.zeros(0, 1, *self.end_shape[1:], dtype=self.dtype))
         return collapsed(waiting.get(self.end, nothing), self.end_shape[0])
@@ -87,23 +86,26 @@ class RowBackward:
         g = Rows(g.index, values)
         waiting[place] = added(waiting[place], g, self._n_rows[place]) if place in waiting else g
 
-    def _through(self, operation: Recorded, g: Rows, rectifier: Rectifier | None) -> tuple[dict[int, Rows], bool]:
+    def _through(self, operation: Recorded, g: Rows, rectifier: Rectifier | None) -> dict[int, tuple[Rows, bool]]:
         """The gradients that an operation passes on, and whether they are sums over the points already."""
         steps, place = self.steps[operation.place], operation.place
         first = steps[0]
         if rectifier is not None and operation.name == "ReluBackward0" and isinstance(first, Entrywise):
             slope = at_rows(first.factors[0], g.index)
-            return {0: Rows(g.index, rectifier(g.values, slope))}, self._settled[place]
+            return {0: (Rows(g.index, rectifier(g.values, slope)), self._settled[place])}
         if len(steps) == 1:
-            return first.pull(g), self._settled[place]
-        ends = all(self._settled[p] for p in operation.goes_to.values())
-        if ends and g.values.shape[1] == 1 and isinstance(first, Entrywise):
-            if place not in self._means:
-                self._means[place] = mean_factors(cast(list[Entrywise], steps), self.weights)
-            return self._means[place].pull(g), True
+            return {slot: (part, self._settled[place]) for slot, part in first.pull(g).items()}
+        ending = {slot: self.weights for slot, p in operation.goes_to.items() if self._settled[p]}
         if isinstance(first, Entrywise):
-            return each_point(cast(list[Entrywise], steps), g), False
+            entrywise = cast(list[Entrywise], steps)
+            if len(ending) < len(operation.goes_to) or g.values.shape[1] > 1:
+                found = each_point(entrywise, g, ending)
+            else:
+                if place not in self._means:
+                    self._means[place] = mean_factors(entrywise, self.weights)
+                found = self._means[place].pull(g)
+            return {slot: (part, slot in ending) for slot, part in found.items()}
         every = g.values.expand(-1, len(steps), *g.values.shape[2:])
         pulled = [step.pull(Rows(g.index, every[:, p : p + 1])) for p, step in enumerate(steps)]
         n_rows = {slot: self._n_rows[operation.goes_to[slot]] for slot in pulled[0]}
-        return {s: side_by_side([one[s] for one in pulled], n) for s, n in n_rows.items()}, False
+        return {s: (side_by_side([one[s] for one in pulled], n), False) for s, n in n_rows.items()}
