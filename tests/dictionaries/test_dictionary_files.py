@@ -35,6 +35,14 @@ def test_round_trip(tmp_path: Path, parts: dict[str, Any]) -> None:
         assert torch.equal(bias, loaded.b_dec[site])
 
 
+def test_tied_weights_are_saved(tmp_path: Path) -> None:
+    saved = random_dictionary("sae", dtype=torch.float32)
+    group = saved.groups[0]
+    tied = replace(saved, groups=(replace(group, W_dec=group.W_enc),))
+    loaded = Dictionary.load(tied.save(tmp_path / "tied"))
+    assert torch.equal(loaded.groups[0].W_dec, group.W_enc) and torch.equal(loaded.groups[0].W_enc, group.W_enc)
+
+
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     return random_dictionary(dtype=torch.float32, model_hash="c" * 64).save(tmp_path / "dictionary")

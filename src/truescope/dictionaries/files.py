@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -58,7 +59,7 @@ def fill(dictionary: Dictionary, folder: Path) -> None:
     }
     tensors |= {f"{site}/b_dec": bias.detach().cpu().contiguous() for site, bias in dictionary.b_dec.items()}
     _check_finite(tensors, f"dictionary {dictionary.name!r}")
-    weights = save_safetensors(tensors)
+    weights = save_safetensors(_apart(tensors))
     (folder / WEIGHTS).write_bytes(weights)
     record = {
         "format": FORMAT,
@@ -166,6 +167,17 @@ def _read_weights(folder: Path, record: dict[str, Any]) -> dict[str, Tensor]:
         )
     _check_finite(tensors, str(path))
     return tensors
+
+
+def _apart(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The same values in storages of their own: the file format refuses shared ones, which tied weights are."""
+    seen: set[int] = set()
+    apart = {}
+    for name, tensor in tensors.items():
+        storage = tensor.untyped_storage().data_ptr()
+        apart[name] = tensor.clone() if storage in seen else tensor
+        seen.add(storage)
+    return apart
 
 
 def _check_finite(tensors: dict[str, Tensor], where: str) -> None:
