@@ -66,9 +66,10 @@ def test_autoencoders_are_units_too(stories260k: Path, tmp_path: Path, capsys: p
     logits = {i for i, node in enumerate(view["graph"]["nodes"]) if node["kind"] == "logit"}
     into = {edge["source"] for edge in view["graph"]["edges"] if edge["target"] in logits}
     assert all(view["graph"]["nodes"][i]["layer"] >= 3 for i in into)
-    assert main([*call, "--dictionary", folders[0], "--dictionary", folders[0]]) == 2
-    assert main([*call, "--dictionary", folders[0], "--dictionary", "neurons"]) == 2
-    assert "is no autoencoder" in capsys.readouterr().err
+    assert main([*call, "--dictionary", folders[0], "--dictionary", folders[0]]) == 1
+    assert "resid_post.0 is read twice" in capsys.readouterr().err
+    assert main([*call, "--dictionary", folders[0], "--dictionary", "neurons"]) == 1
+    assert "neurons are no autoencoder" in capsys.readouterr().err
 
 
 def test_the_same_inputs_are_loaded_and_not_computed_again() -> None:

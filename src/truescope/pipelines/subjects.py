@@ -45,10 +45,12 @@ def load_dictionary(name: str | Path | Sequence[str | Path], model: Model) -> Di
         DictionaryError: it is absent, damaged, belongs to another model, or several do not go together.
     """
     if not isinstance(name, str | Path):
-        parts = {str(part): load_dictionary(part, model) for part in name}
-        if len(parts) > 1 and NEURONS in parts:
+        if [str(part) for part in name] == [NEURONS]:
+            return None
+        parts = [load_dictionary(part, model) for part in name]
+        if None in parts:
             raise DictionaryError("neurons are no autoencoder", fix="name the folders alone, or neurons alone")
-        return joined([part for part in parts.values() if part is not None]) if parts != {NEURONS: None} else None
+        return joined([part for part in parts if part is not None])
     if str(name) == NEURONS:
         return None
     folder = built_in(str(name)) if str(name) in BUILT_IN else Path(name).expanduser()
