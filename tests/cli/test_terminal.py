@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from truescope.cli.terminal import TerminalWatcher, print_claims, print_facts
+from truescope.cli.terminal import TerminalWatcher, print_claims, print_facts, stdout_console
 
 STATUSES = ("held", "not_testable", "failed", "undecided")
 
@@ -68,3 +68,11 @@ def test_under_json_receipts_are_silent_and_notes_are_not(capsys: pytest.Capture
     watcher.note("another process works on this run")
     printed = capsys.readouterr()
     assert printed.err.strip() == "another process works on this run" and printed.out == ""
+
+
+def test_a_name_between_colons_is_no_emoji(capsys: pytest.CaptureFixture[str]) -> None:
+    with TerminalWatcher() as watcher:
+        watcher.note("Loaded mine.py:ok: 30 nodes")
+    stdout_console().print("mine.py:ok: 30 nodes")
+    said = capsys.readouterr()
+    assert "mine.py:ok: 30" in said.err and "mine.py:ok: 30" in said.out

@@ -53,7 +53,7 @@ def _print(table: list[str], summary: dict[str, Any]) -> None:
     from rich.console import Console
     from rich.markup import escape
 
-    console = Console(highlight=False, soft_wrap=True)
+    console = Console(highlight=False, soft_wrap=True, emoji=False)
     rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in table if "---" not in line]
     widths = [max(len(row[n]) for row in rows) for n in range(len(rows[0]))]
     console.print()

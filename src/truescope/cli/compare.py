@@ -120,7 +120,7 @@ def _print(summary: dict[str, Any]) -> None:
 
     from truescope.cli.terminal import print_rows
 
-    console = Console(highlight=False, soft_wrap=True)
+    console = Console(highlight=False, soft_wrap=True, emoji=False)
     console.print(f"\n[bold]{escape(summary['headline'])}[/bold]\n")
     goal, rows = summary["measure"], []
     for model in summary["models"]:

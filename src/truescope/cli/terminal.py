@@ -18,8 +18,8 @@ class TerminalWatcher(Watcher):
         super().__init__()
         from rich.console import Console
 
-        self.console = Console(stderr=True, quiet=quiet, highlight=False, soft_wrap=True)
-        self.notes = Console(stderr=True, highlight=False, soft_wrap=True)
+        self.console = Console(stderr=True, quiet=quiet, highlight=False, soft_wrap=True, emoji=False)
+        self.notes = Console(stderr=True, highlight=False, soft_wrap=True, emoji=False)
         self._bar: Any = None
         self._said: dict[str, int] = {}
 
@@ -138,7 +138,7 @@ def stdout_console() -> Any:
     """Where results are printed."""
     from rich.console import Console
 
-    return Console(highlight=False, soft_wrap=True)
+    return Console(highlight=False, soft_wrap=True, emoji=False)
 
 
 def print_rows(head: list[str], rows: list[list[str]]) -> None:

@@ -91,7 +91,7 @@ def train(
 def _print(summary: dict[str, Any]) -> None:
     from rich.console import Console
 
-    console = Console(highlight=False, soft_wrap=True)
+    console = Console(highlight=False, soft_wrap=True, emoji=False)
     rows = zip(summary["fvu"], summary["pca_fvu"], summary["l0"], summary["dead"], strict=True)
     console.print(f"\n[bold]Held out: {summary['n_documents']:,} documents, {summary['n_tokens']:,} tokens[/bold]")
     for layer, (fvu, pca, l0, dead) in enumerate(rows):
