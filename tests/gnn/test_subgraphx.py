@@ -8,11 +8,13 @@ from math import factorial
 import numpy as np
 import pytest
 import torch
+from torch import Tensor, nn
+from torch_geometric.nn import GCNConv
 
 from truescope.core.errors import UsageError
 from truescope.gnn.explainers import subgraphx
-from truescope.gnn.explainers.subgraphx import Game, undirected
-from truescope.gnn.networks import Subject
+from truescope.gnn.explainers.subgraphx import Game, hops, undirected
+from truescope.gnn.networks import Chain, Subject
 
 from .graph_models import gcn, gin, ring_graph
 
@@ -102,3 +104,23 @@ def test_a_pool_keeps_the_subgraph_connected_and_in_reach() -> None:
 def test_what_it_refuses() -> None:
     with pytest.raises(UsageError, match="pool"):
         subgraphx(small_subject(0), [0], n_kept=5, n_pool=3)
+
+
+class OneLayerTwice(nn.Module):
+    """x → conv → · σ(x) → the same conv: no chain, and node 2 of a path reaches node 0."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.conv = GCNConv(3, 3)
+
+    def forward(self, x: Tensor, edge_index: Tensor) -> Tensor:
+        return self.conv(self.conv(x, edge_index) * x.sigmoid(), edge_index)
+
+
+def test_a_layer_that_is_called_twice_reaches_two_hops() -> None:
+    arcs = torch.tensor([[0, 1, 2], [1, 2, 3]])
+    path = Subject(OneLayerTwice(), torch.rand(4, 3), torch.cat([arcs, arcs.flip(0)], 1))
+    assert not isinstance(path.unrolled, Chain) and hops(path) == 2
+    found = subgraphx(path, [0], n_kept=1, n_pool=3)
+    assert found.facts["values"][0] == pytest.approx(by_definition(path, 0, frozenset({0})), abs=1e-6)

@@ -23,11 +23,10 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch_geometric.nn import MessagePassing
 
 from truescope.core.errors import UsageError
 from truescope.gnn.explainers.attributions import Attributions, chosen_nodes
-from truescope.gnn.networks import Chain, Subject
+from truescope.gnn.networks import Chain, Subject, count_hops
 
 Nodes = frozenset[int]
 
@@ -84,11 +83,11 @@ def undirected(subject: Subject) -> list[Nodes]:
 
 
 def hops(subject: Subject) -> int:
-    """How many layers pass messages: no node farther off can matter."""
+    """How many times one run passes messages: no node farther off can matter."""
     chain = subject.unrolled
     if isinstance(chain, Chain):
         return max(chain.n_hops, 0 if chain.offset is None else chain.offset.n_hops)
-    return sum(1 for module in subject.model.modules() if isinstance(module, MessagePassing))
+    return count_hops(subject)
 
 
 @dataclass(eq=False)

@@ -7,7 +7,7 @@ reads). For a model whose steps are not known: `rows`, `backward_steps`, `backwa
 """
 
 from truescope.gnn.networks.chain import Chain, Convolution, Gate, Head, Record, Term
-from truescope.gnn.networks.neighbourhoods import Neighbourhood, neighbourhood
+from truescope.gnn.networks.neighbourhoods import Neighbourhood, count_hops, neighbourhood
 from truescope.gnn.networks.subject import Subject
 from truescope.gnn.networks.trees import Trees
 from truescope.gnn.networks.unroll import NoChain, unroll
@@ -24,6 +24,7 @@ __all__ = [
     "Subject",
     "Term",
     "Trees",
+    "count_hops",
     "neighbourhood",
     "unroll",
     "untouched",
