@@ -8,9 +8,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from torch import Tensor, nn
+from torch_geometric.nn import GCNConv
 
 from truescope.core.errors import ModelError, UsageError
-from truescope.gnn import Dose, audit_feature, user_subject
+from truescope.gnn import Dose, audit, audit_feature, user_subject
 from truescope.gnn.explainers import saliency
 from truescope.gnn.networks import Chain, Subject
 from truescope.gnn.whiteboxes.planted import Planted
@@ -70,6 +72,9 @@ def test_what_cannot_be_audited_says_why() -> None:
     s = subject()
     with pytest.raises(UsageError, match="trait"):
         audit_feature(s, "trai;numbr 3")
+    with pytest.raises(UsageError, match="no feature is called 'qqqq'") as nothing_near:
+        audit_feature(s, "qqqq")
+    assert "trait;number 0" in nothing_near.value.fix
     with pytest.raises(UsageError, match="does not score features"):
         audit_feature(s, 0, explainers=("grad_cam",))
     with pytest.raises(UsageError, match="same at every node"):
@@ -126,3 +131,32 @@ def test_the_false_alarm_rate_is_the_share_of_nodes_at_which_the_unused_feature_
     assert [d.named().value for d in found.doses if d.explainer == "saliency"] == [0, 1]
     without_control = audit_feature(s, 2, strengths=(1.0,), explainers=("saliency",), n_nodes=10)
     assert without_control.false_alarm_rate("saliency") is None
+
+
+class WeightsThatMayBeLeftOut(nn.Module):
+    """A GCN whose weights of arcs default to 1: left out, it is another model and no error."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.conv = GCNConv(6, 3)
+
+    def forward(self, x: Tensor, edge_index: Tensor, edge_weight: Tensor | None = None) -> Tensor:
+        return self.conv(x, edge_index, edge_weight)
+
+
+def test_the_audited_model_gets_the_users_arguments(monkeypatch: pytest.MonkeyPatch) -> None:
+    s = subject()
+    weights = torch.linspace(0.1, 5, s.n_arcs)
+    weighted = Subject(WeightsThatMayBeLeftOut(), s.x, s.edge_index, arguments={"edge_weight": weights})
+    asked: list[Subject] = []
+    changed = audit._changed
+    monkeypatch.setattr(audit, "_changed", lambda there, column: asked.append(there) or changed(there, column))
+    audit_feature(weighted, 0, strengths=(0.0,), explainers=("lrp_epsilon",), n_nodes=10)
+    (there,) = asked
+    x = s.x.clone()
+    x[:, 0] = x[:, 0].mean()
+    with torch.no_grad():
+        assert torch.allclose(there.outputs, weighted.model(x, s.edge_index, weights), atol=1e-6)
+        assert not torch.allclose(there.outputs, weighted.model(x, s.edge_index), atol=1e-2)
+    assert isinstance(there.unrolled, Chain)

@@ -122,6 +122,12 @@ def test_nothing_scored_is_counted_and_names_nothing() -> None:
         fidelity(subject(), said([1.0, 0, 0]), share=0.0)
 
 
+def test_a_network_of_one_output_has_no_classes_to_keep() -> None:
+    x = torch.tensor([[0.0, 1, 0], [1, 1, 0], [0, 0, 1]])
+    with pytest.raises(UsageError, match="one output"):
+        fidelity(Subject(gcn(3, classes=1), x, ARCS), said([1.0, 0.0, 0.0]))
+
+
 def test_stability_of_the_same_and_of_chance() -> None:
     one = said([3.0, 2.0, 1.0])
     same = stability([one, one, one], share=0.3)

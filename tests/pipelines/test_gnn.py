@@ -12,7 +12,7 @@ from truescope.cli.main import main
 from truescope.core.errors import ClaimError, UsageError
 from truescope.gnn import audit
 from truescope.gnn.benchmark import quick_cells
-from truescope.pipelines import gnn_audit, gnn_benchmark, gnn_dictionary, gnn_explain
+from truescope.pipelines import gnn_audit, gnn_benchmark, gnn_dictionary, gnn_evaluate, gnn_explain
 from truescope.pipelines.claims import rerun_claim
 from truescope.store import Store
 
@@ -208,3 +208,67 @@ def test_a_users_graph_of_another_form_is_answered_on_the_command_line(
     (tmp_path / "mine.py").write_text(USERS + f"\ndef other():\n    return Mine(), {x}, {arcs}\n")
     assert main(["gnn", "dictionary", f"{tmp_path}/mine.py:other", "--features", "4"]) == 1
     assert said in capsys.readouterr().err
+
+
+PARALLEL = """
+import torch
+from torch_geometric.nn import GCNConv
+def make():
+    torch.manual_seed(0)
+    nodes = torch.arange(12)
+    arcs = torch.stack([nodes, (nodes + 1) % 12])
+    return GCNConv(4, 2), (torch.rand(12, 4) < 0.5).float(), torch.cat([arcs, arcs[:, :3]], 1)
+"""
+
+
+def test_an_explainer_that_refuses_parallel_arcs_is_left_out_and_the_others_answer(tmp_path: Path) -> None:
+    (tmp_path / "mine.py").write_text(PARALLEL)
+    mine, store, names = f"{tmp_path}/mine.py:make", Store.open(tmp_path / "store"), ["saliency", "gnn_explainer"]
+    found = gnn_evaluate(mine, explainers=names, store=store)
+    assert [row["explainer"] for row in found["rows"]] == ["saliency"]
+    assert "parallel arcs" in found["left_out"]["gnn_explainer"]
+    audit = gnn_audit(mine, feature="1", explainers=names, strengths=[1.0], store=store)
+    told = {verdict.claim.target["explainer"]: verdict for verdict in audit.verdicts}
+    assert told["gnn_explainer"].status == "not_testable" and "parallel arcs" in told["gnn_explainer"].notes[0]
+    assert told["saliency"].status != "not_testable"
+
+
+def test_an_audit_of_too_few_nodes_says_that_nobody_can_notice(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for n, few in ((35, True), (36, False)):
+        (tmp_path / "mine.py").write_text(PARTY.replace("SEED", "0"))
+        words = ["gnn", "audit", f"{tmp_path}/mine.py:make", "--feature", "town", "--explainer", "saliency"]
+        assert main([*words, "--strength", "1", "--nodes", str(n)]) in (0, 1)
+        assert ("too few to notice" in capsys.readouterr().err) is few
+
+
+EDITED = """
+import torch
+from torch import nn
+from torch_geometric.nn import GCNConv
+class Mine(nn.Module):
+    def __init__(self):
+        super().__init__()
+        torch.manual_seed(0)
+        self.first, self.second = GCNConv(4, 8), GCNConv(8, 2)
+    def forward(self, x, edge_index):
+        return self.second(ACTIVATION(self.first(x, edge_index)), edge_index)
+def make():
+    model, nodes = Mine(), torch.arange(40)
+    return model, torch.rand(40, 4), torch.stack([nodes, (nodes + 1) % 40])
+"""
+
+
+def test_answers_of_a_model_whose_code_was_edited_are_not_taken_for_the_new_ones(tmp_path: Path) -> None:
+    store, mine = Store.open(tmp_path / "store"), tmp_path / "mine.py"
+    found = []
+    for activation in ("torch.relu", "torch.sigmoid", "torch.relu"):
+        mine.write_text(EDITED.replace("ACTIVATION", activation))
+        how: dict[str, Any] = {"explainers": ["saliency"], "store": store}
+        evaluated = gnn_evaluate(f"{mine}:make", n_nodes=10, **how)
+        audited = gnn_audit(f"{mine}:make", feature="1", strengths=[1.0], n_nodes=40, **how)
+        found.append((evaluated["run"]["id"], audited.record["run"]["id"], evaluated["rows"], audited.record["doses"]))
+    relu, other, again = found
+    assert all(one != edited for one, edited in zip(relu, other, strict=True))
+    assert relu[:2] == again[:2]

@@ -18,7 +18,7 @@ import torch
 from jaxtyping import Float, Int
 
 from truescope.core.claims import Score
-from truescope.core.errors import ModelError, UsageError, nearest
+from truescope.core.errors import GraphError, ModelError, UsageError, nearest
 from truescope.gnn.explainers import EXPLAINERS, Attributions, explainer
 from truescope.gnn.networks import Subject
 from truescope.gnn.whiteboxes.planted import Planted
@@ -160,7 +160,13 @@ def audit_feature(
     doses, effects, known = [], [], dict(known or {})
     for strength in strengths:
         planted = Planted(subject, column, strength, favoured)
-        there = Subject(planted, subject.x, subject.edge_index, feature_names=subject.feature_names)
+        there = Subject(
+            planted,
+            subject.x,
+            subject.edge_index,
+            arguments=subject.arguments,
+            feature_names=subject.feature_names,
+        )
         effects.append(Effect(strength, _changed(there, column)))
         for name in explainers:
             if (name, strength) not in known:
@@ -186,7 +192,8 @@ def feature_columns(subject: Subject, feature: str | int) -> list[int]:
             return [column]
     found = [i for i, name in enumerate(names) if str(feature).lower() in name.lower()]
     if not found:
-        raise UsageError(f"no feature is called {feature!r}", fix=nearest(str(feature), names))
+        some = f"one of the {len(names)} features: {', '.join(names[:8])}{', …' if len(names) > 8 else ''}"
+        raise UsageError(f"no feature is called {feature!r}", fix=nearest(str(feature), names) or some)
     return found
 
 
@@ -204,7 +211,10 @@ def _dose(
 ) -> Dose:
     try:
         scores = np.abs(_features(explainer(name).call(there, nodes, seed)))
-    except ModelError as error:  # an explainer that cannot explain this model: said, and counted as nothing
+    except (
+        GraphError,
+        ModelError,
+    ) as error:  # it cannot explain this model: said, and counted as nothing
         nan = float("nan")
         return Dose(name, strength, nan, nan, nan, nan, 0, (), 0, error.what)
     outranked = Outranking.of(scores, _only(column, scores.shape[1]))

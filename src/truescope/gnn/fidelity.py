@@ -1,6 +1,6 @@
 """What a trained model does without what an explanation names, and with that alone.
 
-    fid⁺ = 1 − mean 1[ŷ(G ∖ S) = ŷ(G)]        S: the parts with the largest scores, a ``share`` of those that have any
+    fid⁺ = 1 − mean 1[ŷ(G ∖ S) = ŷ(G)]        S: the parts of largest |score|, a ``share`` of those not 0
     fid⁻ = 1 − mean 1[ŷ(G_S) = ŷ(G)]
     characterisation = 1 / (½ / fid⁺ + ½ / (1 − fid⁻)), of the means; undefined at fid⁺ = 0: taken as 0, and counted
     necessity, sufficiency: the probability of the class that is lost without S, and kept with S alone
@@ -80,7 +80,8 @@ def fidelity(
     Several networks on one graph, with one explanation each of the same nodes, are measured together.
 
     Raises:
-        UsageError: a part the explainer does not score, a share outside (0, 1], or other nodes in each network.
+        UsageError: a part the explainer does not score, a share outside (0, 1], other nodes in each network, or a
+            network of one output.
     """
     subjects = [subject] if isinstance(subject, Subject) else list(subject)
     all_found = [found] if isinstance(found, Attributions) else list(found)
@@ -89,6 +90,12 @@ def fidelity(
         raise UsageError(f"a share of {share} and removal {removal}", fix="both above 0 and at most 1")
     if len(subjects) != len(all_found) or any(not np.array_equal(one.nodes, first.nodes) for one in all_found):
         raise UsageError("the networks do not explain the same nodes", fix="one explanation each, of the same nodes")
+    if any(one.outputs.shape[1] < 2 for one in subjects):
+        raise UsageError(
+            "the network has one output, and fidelity needs classes",
+            why="with one class no answer can change and its probability is always 1",
+            fix="wrap the model so that it gives one output for each class, such as (0, output) for a logit",
+        )
     rows, undefined = [], 0
     for network, one in zip(subjects, all_found, strict=True):
         chosen = top_share(np.abs(part_scores(one, part)), share)

@@ -46,7 +46,7 @@ class Planted(nn.Module):
             raise UsageError(f"feature {subject.feature_names[column]!r} is the same at every node", fix="name another")
         direction = torch.full((n_classes,), -1.0 / max(1, n_classes - 1), dtype=torch.float64)
         direction[favoured] = 1.0
-        self.inner, self.column = subject.model, column
+        self.inner, self.column, self.arguments = subject.model, column, subject.arguments
         self.register_buffer("mean", values.mean())
         with subject.running() as run, torch.no_grad():
             margin = (run(self.without(subject.x)).double() * direction).sum(1)
@@ -70,7 +70,7 @@ class Planted(nn.Module):
 
     def chain(self, x: Float[Tensor, "n_nodes n_features"], edge_index: Int[Tensor, "2 n_arcs"]) -> Chain:
         """The model's chain with the feature carried along beside its channels, and added at the end."""
-        found = Subject(self.inner, x, edge_index).unrolled
+        found = Subject(self.inner, x, edge_index, arguments=self.arguments).unrolled
         if isinstance(found, NoChain):
             raise ModelError("the model has no chain to plant in", why=found.why)
         if found.head is not None:

@@ -17,8 +17,9 @@ from truescope.gnn.audit import feature_columns
 from truescope.gnn.benchmark.audit_report import audit_html
 from truescope.gnn.networks import Subject
 from truescope.judge import Ledger, control_result, decide, evidence_level
-from truescope.pipelines.graphs.running import graphs, provenance, subject_hash
+from truescope.pipelines.graphs.running import answers_hash, graphs, provenance, subject_hash
 from truescope.pipelines.reruns import Rerun
+from truescope.statistics import proportion_interval
 from truescope.store import Store, code_hash
 
 _CONTROL = "the same feature, not planted"
@@ -43,9 +44,19 @@ def run_audit(
     if doses[0] < 0 or doses[-1] == 0 or n_nodes < 2 or seed < 0:
         raise UsageError("a strength above 0, none below, a seed of 0 or more, and two nodes or more are needed")
     subject, facts, column = _load(name, feature, kind, data, seed, watcher)
+    n_asked = min(n_nodes, subject.n_nodes)
+    if proportion_interval(n_asked, n_asked)[0] <= NOTICED:
+        watcher.note(f"{n_asked} nodes are too few to notice by: 1.00 at each has an interval from below {NOTICED}.")
     planted = subject.feature_names[column]
     how = {"subject": name, "feature": feature, "kind": kind, "n_nodes": n_nodes, "seed": seed}
-    inputs = {**how, **facts, "explainers": list(names), "strengths": list(doses), "code": code_hash(__name__)}
+    inputs = {
+        **how,
+        **facts,
+        "answers": answers_hash(subject),
+        "explainers": list(names),
+        "strengths": list(doses),
+        "code": code_hash(__name__),
+    }
     run = store.run("gnn-audit", inputs, title=f"{planted} planted in {facts['subject']}")
     ledger, strength = Ledger(store.path / "ledger.jsonl"), min((s for s in doses if s), key=lambda s: abs(s - 1))
     claims = {one: _claim(one, planted, facts, how, strength) for one in names}

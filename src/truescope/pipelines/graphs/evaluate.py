@@ -10,13 +10,13 @@ from typing import Any
 import numpy as np
 
 from truescope.core.config import data_folder
-from truescope.core.errors import ModelError, UsageError
+from truescope.core.errors import GraphError, ModelError, UsageError
 from truescope.core.progress import Watcher
 from truescope.gnn import find_subject
-from truescope.gnn.explainers import Attributions, explainer
+from truescope.gnn.explainers import EXPLAINERS, Attributions, explainer
 from truescope.gnn.fidelity import fidelity, stability
 from truescope.gnn.networks import Subject
-from truescope.pipelines.graphs.running import provenance, subject_hash
+from truescope.pipelines.graphs.running import answers_hash, provenance, subject_hash
 from truescope.store import Store, code_hash
 
 EVALUATED = ("saliency", "integrated_gradients", "lrp_gamma", "gnn_explainer", "graphlime", "occlusion", "random")
@@ -42,7 +42,8 @@ def run_evaluate(
     names = tuple(explainers or EVALUATED)
     for one in names:
         if part not in explainer(one).scores:
-            raise UsageError(f"{one} does not score {part}", fix="choose other explainers, or the other part")
+            fit = ", ".join(each for each in EXPLAINERS if part in EXPLAINERS[each].scores)
+            raise UsageError(f"{one} does not score {part}", fix=f"name explainers that do: {fit}")
     if n_nodes < 1 or n_seeds < 1 or n_networks < 1 or seed < 0 or not 0 < share <= 1:
         raise UsageError("nodes, seeds and networks are 1 or more, the seed 0 or more, the share above 0 and up to 1")
     networks, facts, hashes = _networks(name, kind, n_networks, data or data_folder(), seed, watcher)
@@ -89,7 +90,7 @@ class _Question:
         try:
             found = [explainer(name).call(one, self.nodes, self.seed + i) for i, one in enumerate(self.networks)]
             again = self._again(name, found[0])
-        except ModelError as error:
+        except (GraphError, ModelError) as error:
             return {"explainer": name, "left_out": f"{error.what} ({error.why})"}
         measured = fidelity(self.networks, found, part=self.part, share=self.share, seed=self.seed)
         how: Mapping[str, Any] = {"part": self.part, "share": self.share}
@@ -124,4 +125,4 @@ def _networks(
         )
     if accuracies[0] is not None:
         facts["test_accuracies"] = accuracies
-    return found, facts, [subject_hash(subject) for subject in found]
+    return found, facts, [f"{subject_hash(subject)} {answers_hash(subject)}" for subject in found]

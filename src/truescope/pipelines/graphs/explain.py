@@ -31,7 +31,7 @@ def run_explain(
     with watcher.stage("load") as said:
         subject, facts = find_subject(name, data or data_folder(), kind=kind, seed=seed)
         said["text"] = f"Loaded {facts['subject']}: {subject.n_nodes:,} nodes, {subject.n_arcs:,} arcs"
-    if subject.constant:
+    if subject.constant and subject.n_nodes > 1:
         watcher.note("The model gives every node the same output: there is nothing to explain.")
     began = time.perf_counter()
     with watcher.stage("explain") as said:

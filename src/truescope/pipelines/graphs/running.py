@@ -46,3 +46,12 @@ def subject_hash(subject: Subject) -> str:
     """The SHA-256 of a graph, its features and the model's weights."""
     tensors = (subject.x, subject.edge_index, *subject.model.state_dict().values())
     return hashlib.sha256(b"".join(tensor.detach().numpy().tobytes() for tensor in tensors)).hexdigest()
+
+
+def answers_hash(subject: Subject) -> str:
+    """The SHA-256 of what the model puts out on its graph: another one where its code or its arguments are others.
+
+    A stored answer is taken up again only where this is the same as well; weights alone do not say what a user's
+    ``forward`` does with them.
+    """
+    return hashlib.sha256(subject.outputs.numpy().tobytes()).hexdigest()
