@@ -4,7 +4,8 @@ For every strength s the feature is planted in the model (`Planted`), and each e
 nodes. Its answer at s is the area: the share of the other features that the planted one outranks, ties counting half.
 Beside it stands what the planting did to the model, measured by swapping the feature's values; and two controls. At
 s = 0 the model does not use the feature at all: how often is it named there (the false alarm rate)? And how are other
-features ranked that are about as frequent? An explainer that names those as often has noticed nothing.
+features ranked that are about as frequent? The second is shown and decides nothing: where an explainer names those as
+often, how frequent the feature is may be all that it has noticed.
 """
 
 from __future__ import annotations
