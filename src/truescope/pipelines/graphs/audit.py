@@ -49,14 +49,8 @@ def run_audit(
         watcher.note(f"{n_asked} nodes are too few to notice by: 1.00 at each has an interval from below {NOTICED}.")
     planted = subject.feature_names[column]
     how = {"subject": name, "feature": feature, "kind": kind, "n_nodes": n_nodes, "seed": seed}
-    inputs = {
-        **how,
-        **facts,
-        "answers": answers_hash(subject),
-        "explainers": list(names),
-        "strengths": list(doses),
-        "code": code_hash(__name__),
-    }
+    inputs = {**how, **facts, "answers": answers_hash(subject), "code": code_hash(__name__)}
+    inputs |= {"explainers": list(names), "strengths": list(doses)}
     run = store.run("gnn-audit", inputs, title=f"{planted} planted in {facts['subject']}")
     ledger, strength = Ledger(store.path / "ledger.jsonl"), min((s for s in doses if s), key=lambda s: abs(s - 1))
     claims = {one: _claim(one, planted, facts, how, strength) for one in names}
