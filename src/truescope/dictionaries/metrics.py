@@ -40,7 +40,7 @@ def fvu(y: Float[Tensor, "pos d"], reconstructed: Float[Tensor, "pos d"]) -> flo
     return float((y - reconstructed).square().sum() / (y - y.mean(0)).square().sum())
 
 
-def measure(dictionary: Dictionary, batches: Iterable[Mapping[Site, Float[Tensor, "pos d"]]]) -> Measured:
+def measure(dictionary: Dictionary, batches: Iterable[Mapping[Site, Float[Tensor, "_ d"]]]) -> Measured:
     """FVU, L0 and density over batches that hold, for the same positions, every site that is read or written.
 
     Raises:
