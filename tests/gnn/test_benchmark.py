@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,9 +12,11 @@ from truescope.core.claims import Status
 from truescope.core.errors import UsageError
 from truescope.gnn.benchmark import (
     FINDINGS,
+    Line,
     Measured,
     Results,
     judge_findings,
+    line_chart,
     measure,
     published_cells,
     published_means,
@@ -80,18 +83,47 @@ def test_a_line_of_the_journal_comes_back() -> None:
         measure(cell, ("deconvolutoin",), None)
 
 
-def test_the_report_loads_nothing(results: Results) -> None:
+def report_of(results: Results, rows: list[dict[str, Any]]) -> str:
     record = {
         "n_cells": 36,
         "explainers": list(results.explainers),
         "claims": [],
-        "rows": list(results.rows()),
+        "rows": rows,
         "comparisons": [],
         "arcs": list(results.arc_rows()),
         "arc_comparisons": [],
         "pairs": [],
         "run": {"id": "a<b", "seeds": "42, 43", "seconds": 1.0, "commit": None},
     }
-    page = report_html(record)
+    return report_html(record)
+
+
+def test_the_report_loads_nothing(results: Results) -> None:
+    page = report_of(results, list(results.rows()))
     assert "<h2>Arcs</h2>" in page and "a&lt;b" in page and page.count("<svg viewBox") > 6
     assert not re.search(r"(?:src|href)\s*=|url\(|@import|<script", page)
+
+
+def test_the_charts_reach_down_to_the_lowest_interval(results: Results) -> None:
+    rows = list(results.rows())
+    assert min(row["low"] for row in rows) > 0.4 and ">0.2</text>" not in _left_ticks(report_of(results, rows))
+    low = [{**row, "mean": 0.28, "low": 0.25} if row["explainer"] == "random" else row for row in rows]
+    assert ">0.2</text>" in _left_ticks(report_of(results, low))
+
+
+def _left_ticks(page: str) -> str:
+    return " ".join(re.findall(r'class="tick" text-anchor="end"(>[^<]+</text>)', page))
+
+
+def test_points_keep_their_height_and_equal_ones_lie_side_by_side() -> None:
+    """A point keeps its height, also far below chance; equal ones lie side by side."""
+    line = [(0.1, 0.35, 0.3, 0.4), (0.5, 0.8, 0.75, 0.85)]
+    chart = line_chart("", "x", "y", [Line("a", line, (), 0), Line("b", line, (), 1)], (0.3, 1.0), levels=[0.5, 2.0])
+    assert re.findall(r'text-anchor="end">([^<]+)<', chart) == [f"{k / 10:g}" for k in range(3, 11)]
+    assert chart.count('class="level"') == 1
+    centres = [tuple(map(float, c)) for c in re.findall(r'<circle cx="([^"]+)" cy="([^"]+)"', chart)]
+    (ax, ay), (bx, by) = centres[0], centres[2]
+    assert len(set(centres)) == 4 and ay == by and 0 < bx - ax < 6
+    heights = {k: float(y) for y, k in re.findall(r'y="([^"]+)" class="tick" text-anchor="end">([^<]+)<', chart)}
+    at = heights["0.3"] + (heights["0.4"] - heights["0.3"]) / 2 - 3.5
+    assert ay == pytest.approx(at, abs=0.2)

@@ -5,14 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
+from math import ceil, floor, log10
 
 COLOURS = ("#2468b4", "#c05a0c", "#0b6e52", "#8a4bb0", "#80590a", "#0f8a94", "#62646d", "#b23f86")
 """One a line, told apart by colour-blind readers together with the dashes."""
-DASHES = ("", "7 3", "2 3", "9 3 2 3", "", "7 3", "1 4", "4 2")
+DASHES = ("", "7 3", "2 3", "9 3 2 3", "", "7 3", "2 4", "4 2")
 """One a line, as SVG writes them."""
 Place = Callable[[float, float], tuple[float, float]]
 """From a point of the data to one of the picture."""
-_WIDTH, _HEIGHT, _LEFT, _RIGHT, _TOP, _BOTTOM = 360, 250, 44, 12, 26, 38
+_WIDTH, _HEIGHT, _LEFT, _RIGHT, _TOP, _BOTTOM = 360, 250, 44, 12, 30, 38
+_MARGIN = 14.0
+"""Free room at both ends of the x axis, for the points that are set apart."""
+_APART = 2.4
+"""How far the points of two lines at one x are set apart, so that both can be seen."""
 
 
 @dataclass(frozen=True)
@@ -32,8 +37,13 @@ def line_chart(
     lines: Sequence[Line],
     y_range: tuple[float, float],
     ticks: Mapping[float, str] | None = None,
+    levels: Sequence[float] = (),
 ) -> str:
-    """One chart as an SVG element; crosses mark what theory expects, bars the intervals; ``ticks`` name places on x."""
+    """One chart as an SVG element; crosses mark what theory expects, bars the intervals.
+
+    ``ticks`` name places on x; ``levels`` are heights that a reader compares with, dotted. Points of several lines at
+    one x are drawn a little apart, in the order of the lines' places.
+    """
     xs = sorted({p[0] for line in lines for p in line.points})
     if not xs:
         return ""
@@ -44,13 +54,14 @@ def line_chart(
         across = (x - span[0]) / (span[1] - span[0])
         up = (min(max(y, low), high) - low) / (high - low)
         return (
-            round(_LEFT + across * (_WIDTH - _LEFT - _RIGHT), 1),
+            round(_LEFT + _MARGIN + across * (_WIDTH - _LEFT - _RIGHT - 2 * _MARGIN), 1),
             round(_HEIGHT - _BOTTOM - up * (_HEIGHT - _TOP - _BOTTOM), 1),
         )
 
     parts = [
         *_axes(title, x_label, y_label, ticks or {x: f"{x:g}" for x in xs}, y_range, at),
-        *(_line(line, at) for line in lines),
+        *(_level(y, at) for y in levels if low <= y <= high),
+        *(_line(line, _apart(at, line, lines)) for line in lines),
     ]
     return (
         f'<svg viewBox="0 0 {_WIDTH} {_HEIGHT}" role="img" aria-label="{escape(title)}: {escape(y_label)} by '
@@ -75,12 +86,10 @@ def _axes(
     low, high = y_range
     bottom, right = _HEIGHT - _BOTTOM, _WIDTH - _RIGHT
     parts = [f'<text x="{_LEFT}" y="15" class="title">{escape(title)}</text>']
-    n_ticks = 5
-    for i in range(n_ticks + 1):
-        value = low + (high - low) * i / n_ticks
+    for value in _round_values(low, high):
         y = at(0.0, value)[1]
         parts.append(f'<line x1="{_LEFT}" x2="{right}" y1="{y}" y2="{y}" class="grid"/>')
-        parts.append(f'<text x="{_LEFT - 6}" y="{y + 3.5}" class="tick" text-anchor="end">{value:.2g}</text>')
+        parts.append(f'<text x="{_LEFT - 6}" y="{y + 3.5}" class="tick" text-anchor="end">{value:g}</text>')
     for x, word in ticks.items():
         place = at(x, low)[0]
         parts.append(f'<text x="{place}" y="{bottom + 15}" class="tick" text-anchor="middle">{escape(word)}</text>')
@@ -92,6 +101,32 @@ def _axes(
         f"{escape(y_label)}</text>"
     )
     return parts
+
+
+def _round_values(low: float, high: float) -> list[float]:
+    """Five to nine round values of a range, a step of 1, 2 or 5 times a power of ten apart."""
+    least = (high - low) / 8
+    power = 10.0 ** floor(log10(least))
+    step = next(power * k for k in (1, 2, 5, 10) if power * k >= least * (1 - 1e-9))
+    first, last = ceil(low / step - 1e-9), floor(high / step + 1e-9)
+    return [round(i * step, 10) for i in range(first, last + 1)]
+
+
+def _level(y: float, at: Place) -> str:
+    height = at(0.0, y)[1]
+    return f'<line x1="{_LEFT}" x2="{_WIDTH - _RIGHT}" y1="{height}" y2="{height}" class="level"/>'
+
+
+def _apart(at: Place, line: Line, lines: Sequence[Line]) -> Place:
+    """``at``, with a line's points moved sideways by its rank among the lines."""
+    places = sorted({one.place for one in lines})
+    aside = (places.index(line.place) - (len(places) - 1) / 2) * _APART
+
+    def beside(x: float, y: float) -> tuple[float, float]:
+        across, up = at(x, y)
+        return round(across + aside, 1), up
+
+    return beside
 
 
 def _line(line: Line, at: Place) -> str:
@@ -111,4 +146,4 @@ def _line(line: Line, at: Place) -> str:
             f'<path d="M{px - 4} {py - 4}L{px + 4} {py + 4}M{px - 4} {py + 4}L{px + 4} {py - 4}" class="expected">'
             f"<title>expected: {y:.4f}</title></path>"
         )
-    return "".join(parts)
+    return f'<g class="series">{"".join(parts)}</g>'
