@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
 
 from cyclopts import App
 
+from truescope.cli.gnn_tables import print_benchmark, print_dictionary, print_doses, print_fidelity, print_nodes
 from truescope.cli.options import Flag, Words
+from truescope.core.progress import Watcher
 
 gnn = App(name="gnn", help_format="plaintext", result_action="return_value")
 """The command and its sub-commands."""
@@ -45,23 +48,16 @@ def benchmark(
     strict
         Exit with 1 when a finding failed.
     """
-    from truescope.cli.gnn_tables import print_arcs, print_end, print_means
-    from truescope.cli.terminal import TerminalWatcher, exit_status, print_claims, print_json
     from truescope.pipelines.graphs import gnn_benchmark
 
-    with TerminalWatcher(quiet=json) as watcher:
-        report = gnn_benchmark(
+    return _answer(
+        lambda watcher: gnn_benchmark(
             quick=quick, explainers=explainer, data=data, n_processes=processes, seed=seed, watcher=watcher
-        )
-    summary = report.summary()
-    if json:
-        print_json(summary)
-    else:
-        print_means(summary["rows"])
-        print_arcs(summary["arcs"])
-        print_claims(summary["claims"])
-        print_end(summary)
-    return exit_status(summary["claims"], strict=strict)
+        ).summary(),
+        print_benchmark,
+        json=json,
+        strict=strict,
+    )
 
 
 @gnn.command
@@ -101,12 +97,10 @@ def audit(
     json
         Print one JSON object and nothing else.
     """
-    from truescope.cli.gnn_tables import print_doses
-    from truescope.cli.terminal import TerminalWatcher, print_json
     from truescope.pipelines.graphs import gnn_audit
 
-    with TerminalWatcher(quiet=json) as watcher:
-        report = gnn_audit(
+    return _answer(
+        lambda watcher: gnn_audit(
             subject,
             feature=feature,
             kind=kind,
@@ -116,13 +110,10 @@ def audit(
             data=data,
             seed=seed,
             watcher=watcher,
-        )
-    summary = report.summary()
-    if json:
-        print_json(summary)
-    else:
-        print_doses(summary)
-    return 0
+        ).summary(),
+        print_doses,
+        json=json,
+    )
 
 
 @gnn.command
@@ -159,19 +150,15 @@ def explain(
     json
         Print one JSON object and nothing else.
     """
-    from truescope.cli.gnn_tables import print_nodes
-    from truescope.cli.terminal import TerminalWatcher, print_json
     from truescope.pipelines.graphs import gnn_explain
 
-    with TerminalWatcher(quiet=json) as watcher:
-        record = gnn_explain(
+    return _answer(
+        lambda watcher: gnn_explain(
             subject, explainer=explainer, nodes=node, kind=kind, n_features=top, data=data, seed=seed, watcher=watcher
-        )
-    if json:
-        print_json(record)
-    else:
-        print_nodes(record)
-    return 0
+        ),
+        print_nodes,
+        json=json,
+    )
 
 
 @gnn.command
@@ -217,19 +204,16 @@ def evaluate(
     json
         Print one JSON object and nothing else.
     """
-    from truescope.cli.gnn_tables import print_fidelity
-    from truescope.cli.terminal import TerminalWatcher, print_json
     from truescope.pipelines.graphs import gnn_evaluate
 
-    with TerminalWatcher(quiet=json) as watcher:
-        how: dict[str, Any] = {"kind": kind, "explainers": explainer, "part": part, "share": share}
-        how |= {"n_nodes": nodes, "n_seeds": seeds, "n_networks": networks}
-        record = gnn_evaluate(subject, **how, data=data, seed=seed, watcher=watcher)
-    if json:
-        print_json(record)
-    else:
-        print_fidelity(record)
-    return 0
+    how: dict[str, Any] = {"n_nodes": nodes, "n_seeds": seeds, "n_networks": networks, "data": data, "seed": seed}
+    return _answer(
+        lambda watcher: gnn_evaluate(
+            subject, kind=kind, explainers=explainer, part=part, share=share, **how, watcher=watcher
+        ),
+        print_fidelity,
+        json=json,
+    )
 
 
 @gnn.command
@@ -269,18 +253,29 @@ def dictionary(
     strict
         Exit with 1 when a claim failed.
     """
-    from truescope.cli.gnn_tables import print_node_features
-    from truescope.cli.terminal import TerminalWatcher, exit_status, print_claims, print_json
     from truescope.pipelines.graphs import gnn_dictionary
 
-    with TerminalWatcher(quiet=json) as watcher:
-        report = gnn_dictionary(
+    return _answer(
+        lambda watcher: gnn_dictionary(
             subject, layer=layer, n_features=features, k=k, n_claims=claims, data=data, seed=seed, watcher=watcher
-        )
-    summary = report.summary()
-    if json:
-        print_json(summary)
-    else:
-        print_node_features(summary)
-        print_claims(summary["claims"])
-    return exit_status(summary["claims"], strict=strict)
+        ).summary(),
+        print_dictionary,
+        json=json,
+        strict=strict,
+    )
+
+
+def _answer(
+    ask: Callable[[Watcher], dict[str, Any]],
+    show: Callable[[dict[str, Any]], None],
+    *,
+    json: bool,
+    strict: bool = False,
+) -> int:
+    """Ask a pipeline with the terminal watching, print its record as JSON or by ``show``, and give the exit status."""
+    from truescope.cli.terminal import TerminalWatcher, exit_status, print_json
+
+    with TerminalWatcher(quiet=json) as watcher:
+        record = ask(watcher)
+    (print_json if json else show)(record)
+    return exit_status(record.get("claims", []), strict=strict)

@@ -5,6 +5,24 @@ from __future__ import annotations
 from typing import Any
 
 
+def print_benchmark(summary: dict[str, Any]) -> None:
+    """Mean areas of features and arcs, the verdicts, and what was published."""
+    from truescope.cli.terminal import print_claims
+
+    print_means(summary["rows"])
+    print_arcs(summary["arcs"])
+    print_claims(summary["claims"])
+    print_end(summary)
+
+
+def print_dictionary(summary: dict[str, Any]) -> None:
+    """The dictionary's features, and the verdicts on them."""
+    from truescope.cli.terminal import print_claims
+
+    print_node_features(summary)
+    print_claims(summary["claims"])
+
+
 def print_fidelity(record: dict[str, Any]) -> None:
     """Fidelity with its intervals, and stability over seeds and over networks, an explainer a row."""
     from truescope.cli.terminal import print_rows, stdout_console
