@@ -16,8 +16,8 @@ _WORDS = {
     "Neighborhood": "on those of its neighbours over important arcs, not on its own",
     "Two-hop": "on those of its neighbours’ neighbours",
     "false coded 0 or −1": "how a feature that a node does not have is written; one that it has (“positive”) is 1",
-    "oracle, random, degree": "controls: the known answer; scores drawn at random; the number of arcs, which does not "
-    "look at the classifier",
+    "oracle, random, degree": "controls: the known answer; scores drawn at random; how often a feature is not zero "
+    "(of an arc, its degree), without a look at the classifier",
 }
 _SIGN = {"held": "✓", "failed": "✗", "undecided": "?", "not_testable": "–"}
 _CHANCE = 0.5
