@@ -106,12 +106,24 @@ def pruned_rows(frame: Frame, graph: Graph, unit_of: UnitOf | None = None) -> It
 def dictionary_rows(
     model: Model, frame: Frame, effects: DirectEffects, missed: float, unit_of: UnitOf | None
 ) -> Iterator[Row]:
-    """The graph of a dictionary, ``effects`` its edges: all of them, and what is kept; ``missed`` is its own fault."""
+    """The graph of a dictionary, ``effects`` its edges: edges, nodes, and what is kept; ``missed`` is its own fault.
+
+    Where features are the frame's own units, edges are scored by every method, else by the graph's own weights.
+    """
     yield row("edge", "frozen graph", "direct", "closure gap", effects.closure_gap)
     yield row("edge", "frozen graph", "direct", "unexplained", missed)
-    matrices = edge_matrices(effects, frame, graphs_only=True)
+    matrices = edge_matrices(effects, frame, graphs_only=effects is not frame.effects)
     yield from edge_rows(frame, {name: frame.align(matrix, effects, unit_of) for name, matrix in matrices.items()})
+    ids, used = frame.nodes(("unit", "token"))
+    influence = _influence(effects, ids, unit_of)
+    yield row("unit", "frozen graph, influence", "used", "auroc", float(outranking(np.array(influence), used)))
     yield from pruned_rows(frame, graph_of(model, frame, effects.replacement), unit_of)
+
+
+def _influence(effects: DirectEffects, ids: Sequence[str], unit_of: UnitOf | None = None) -> list[float]:
+    """The influence of nodes on the answer, 0 for those that the graph has not."""
+    known = dict(zip((renamed(node, unit_of) for node in effects.sources), effects.influence()[0], strict=True))
+    return [float(known.get(i, 0.0)) for i in ids]
 
 
 def _ids(frame: Frame, marked: np.ndarray) -> set[tuple[str, str]]:
@@ -133,13 +145,12 @@ def node_rows(model: Model, frame: Frame, effects: DirectEffects) -> Iterator[Ro
         *(Nodes.neurons(layer) for layer in layers),
         *(Nodes.heads(model, layer) for layer in layers),
     ]
-    influence = dict(zip((node.id for node in effects.sources), effects.influence()[0], strict=True))
     scores = node_scores(model, frame.prompt, nodes)
     for level, kinds in (("unit", ("unit", "token")), ("head", ("head",))):
         ids, used = frame.nodes(kinds)
         if ids:
             places = [_place(node_id, nodes) for node_id in ids]
-            extra = {"frozen graph, influence": [float(influence.get(i, 0.0)) for i in ids]} if level == "unit" else {}
+            extra = {"frozen graph, influence": _influence(effects, ids)} if level == "unit" else {}
             yield from ranking_rows(level, scores, places, used, extra)
 
 

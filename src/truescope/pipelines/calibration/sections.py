@@ -14,6 +14,7 @@ from truescope.pipelines.calibration.findings import (
 )
 from truescope.pipelines.calibration.trained import RANDOM, WORLDS
 
+_EXACT = ("exact SAE", "exact stream SAE")
 _FEATURES = ("exact SAE", "random SAE", "exact stream SAE", "random stream SAE")
 TRUTHS = ("direct", "value path", "used", "used, moved")
 
@@ -29,7 +30,19 @@ def edges(findings: Findings) -> list[str]:
         if found[0] is not None:
             rows.append([method, *map(shown, [*found, signs]), str(found[0].score.n), missing(found[3])])
     titles = ["method", *TRUTHS, "signs (direct)", "n", "n/a (moved)"]
-    return ["## Edges", "", *table(titles, rows), "", *_closure(findings), ""]
+    return ["## Edges", "", *table(titles, rows), "", *_closure(findings), "", *_variable_edges(findings)]
+
+
+def _variable_edges(findings: Findings) -> list[str]:
+    """Every method's ranking of the edges between the features of exact autoencoders."""
+    rows = []
+    for method in METHODS:
+        truth = fair_truth("edge", method)
+        found = [findings.get("dictionaries", d, None, None, "edge", method, truth, "auroc") for d in _EXACT]
+        if found[0] is not None:
+            rows.append([method, truth, *map(shown, found), str(found[0].score.n), missing(found[0])])
+    said = "Edges between the program's variables: features of exact autoencoders of MLP outputs (SAE) or the stream:"
+    return [said, "", *table(["method", "truth", *_EXACT, "n (exact SAE)", "n/a"], rows), ""] if rows else []
 
 
 def _closure(findings: Findings) -> list[str]:
@@ -99,6 +112,7 @@ def dictionaries(findings: Findings) -> list[str]:
             findings.get(*key, "frozen graph", "direct", "sign agreement"),
             findings.get(*key, "frozen graph", "direct", "closure gap"),
         ]
+        others.insert(1, findings.get(*key[:4], "unit", "frozen graph, influence", "used", "auroc"))
         counts = [str(direct.score.n), str(direct.n_seeds)]
         rows.append([dictionary, f"{missed.score.value:.3g}", *map(shown, [direct, *others]), *counts])
     said = [
@@ -106,13 +120,16 @@ def dictionaries(findings: Findings) -> list[str]:
         "stands for the neuron that it correlates with, one of an SAE for the variable; an edge between units that no",
         "active feature stands for scores zero. SAEs read and write every layer's MLP output, stream SAEs the whole",
         "residual stream after every layer: true edges between variables are sums over the paths between them",
-        "([decision 18](decisions/0018-autoencoders-in-graphs.md)).",
+        "([decision 18](decisions/0018-autoencoders-in-graphs.md)). *Unexplained* is the share of the variance that is",
+        "missed, on prompts of the sample that learned ones are trained on; it is no estimate for other prompts.",
+        "*Nodes* are active units and tokens, ranked by influence, against those on a path to the answer.",
     ]
     titles = [
         "dictionary",
         "unexplained",
         "direct",
         "influence, value path",
+        "nodes, influence",
         "live, direct",
         "signs",
         "closure gap",

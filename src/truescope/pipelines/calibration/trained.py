@@ -7,11 +7,12 @@ here is one of them. `truescope.truth.trained_graphs` says what they come to on 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import torch
 
 from truescope.core.errors import ModelError
 from truescope.models import Model
@@ -105,15 +106,18 @@ def _node_rows(model: Model, frame: Frame) -> Iterator[Row]:
     """Tokens, heads at positions, and heads as such: a head's score is then its largest over positions."""
     nodes = [Nodes.whole(model, "embed"), *(Nodes.heads(model, layer) for layer in range(model.n_layers))]
     scores = node_scores(model, frame.prompt, nodes)
-    for level, kind in (("token", "token"), ("head", "head")):
+    for kind in ("token", "head"):
         known = [node for node in frame.prompt.truth.nodes if node.kind == kind]
-        places = [(0 if kind == "token" else node.layer + 1, node.position, max(node.index * (kind == "head"), 0))
-                  for node in known]  # fmt: skip
+        places = [(node.layer + 1, node.position, node.index if kind == "head" else 0) for node in known]
         used = np.array([node.on_path for node in known])
-        yield from ranking_rows(level, scores, places, used, {})
+        yield from ranking_rows(kind, scores, places, used, {})
         if kind == "head":
-            largest = {name: [one.abs().amax(1, keepdim=True) for one in found] for name, found in scores.items()}
-            whole: dict[Place, bool] = {}
-            for (n, _, index), is_used in zip(places, used.tolist(), strict=True):
-                whole[n, 0, index] = whole.get((n, 0, index), False) or is_used
-            yield from ranking_rows("whole head", largest, [*whole], np.array([*whole.values()]), {})
+            yield from _whole_head_rows(scores, places, used)
+
+
+def _whole_head_rows(scores: Mapping[str, list[torch.Tensor]], places: list[Place], used: np.ndarray) -> Iterator[Row]:
+    largest = {name: [one.abs().amax(1, keepdim=True) for one in found] for name, found in scores.items()}
+    whole: dict[Place, bool] = {}
+    for (n, _, index), is_used in zip(places, used.tolist(), strict=True):
+        whole[n, 0, index] = whole.get((n, 0, index), False) or is_used
+    yield from ranking_rows("whole head", largest, [*whole], np.array([*whole.values()]), {})
