@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -12,10 +13,12 @@ from truescope.core.claims import Prediction, Status
 from truescope.core.errors import ClaimError
 from truescope.core.evidence import ClaimType, EvidenceLevel
 from truescope.core.features import Feature
+from truescope.dictionaries import Dictionary
+from truescope.dictionaries import Group as DictionaryGroup
 from truescope.judge import NumberTask
 from truescope.judge.experiments import Bench, Design, Group, Pairs, judge_dose_response, judge_necessity, judge_path
 from truescope.models import Model
-from truescope.truth import Compiled, compile_program, inputs, named_programs
+from truescope.truth import Compiled, compile_program, exact_transcoders, inputs, named_programs
 
 DOSES = (0.0, 0.25, 0.5, 1.0, 2.0)
 HALF = [Prediction("effect", ">=", 0.5)]
@@ -61,6 +64,23 @@ def test_the_effect_is_the_dose_where_units_write_to_the_logits(bench: Bench, co
         judge_dose_response(claim, bench, group, DOSES[1:])
     with pytest.raises(ClaimError, match="another features"):
         judge_dose_response(claim, bench, _units(compiled, decoys=True), DOSES)
+
+
+def test_a_claim_on_one_dictionary_is_not_judged_on_another_of_its_name(bench: Bench, compiled: Compiled) -> None:
+    known = exact_transcoders(compiled)
+    groups = tuple(
+        DictionaryGroup(k.reads, k.writes, k.W_enc, k.b_enc, k.W_dec, threshold=0 * k.b_enc + k.threshold)
+        for k in known
+    )
+    bias = {site: value for k in known for site, value in k.b_dec.items()}
+    first = Dictionary("exact", "transcoder", "jumprelu", groups, bias)
+    other = replace(first, b_dec={site: value + 1 for site, value in bias.items()})
+    units = _units(compiled, decoys=False).features
+    claim = Design(bench, 0, "directions").claim(
+        Group(units, dictionary=first), "sums", "It raises", ClaimType.SUFFICIENCY, HALF, {"doses": list(DOSES)}
+    )
+    with pytest.raises(ClaimError, match="another dictionary_hash"):
+        judge_dose_response(claim, replace(bench, dictionary=other), Group(units, dictionary=other), DOSES)
 
 
 def test_decoys_have_no_effect_at_any_dose(bench: Bench, compiled: Compiled) -> None:

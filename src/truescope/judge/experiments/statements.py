@@ -35,6 +35,7 @@ ASSUMPTIONS = ("a donor's values are values that the group could have on the pro
 THREATS = (
     "values of another prompt may not fit the rest of this one's",
     "a prompt may be another one's donor: cases are not wholly independent",
+    "the mean way from prompts to donors, by which effects are divided, is taken as known in their intervals",
 )
 
 
@@ -115,7 +116,7 @@ def check_claim(claim: Claim, bench: Bench, group: Group, type: ClaimType) -> No
         "model_hash": (claim.target.get("model_hash"), bench.model.hash),
         "features": (list(claim.target.get("features", ())), names_of(group.features)),
         "positions": (claim.target.get("positions"), group.positions),
-        "dictionary": (claim.target.get("dictionary"), dictionary_facts(group)["dictionary"]),
+        **{name: (claim.target.get(name), value) for name, value in dictionary_facts(group).items()},
         "data_hash": (claim.population.get("data_hash"), bench.pairs.hash),
     }
     for name, (stated, found) in here.items():
