@@ -160,3 +160,45 @@ def test_the_audited_model_gets_the_users_arguments(monkeypatch: pytest.MonkeyPa
         assert torch.allclose(there.outputs, weighted.model(x, s.edge_index, weights), atol=1e-6)
         assert not torch.allclose(there.outputs, weighted.model(x, s.edge_index), atol=1e-2)
     assert isinstance(there.unrolled, Chain)
+
+
+@pytest.mark.parametrize("make", [gcn, sage, gin])
+def test_a_withheld_feature_is_used_by_nothing_in_the_planted_model(make) -> None:
+    s = subject(make)
+    there = Subject(Planted(s, 2, 1.5, withheld=[0, 4]), s.x, s.edge_index)
+    assert isinstance(there.unrolled, Chain)
+    for generic in (False, True):
+        scores = saliency(there, generic=generic).features
+        assert (scores[:, [0, 4]] == 0).all() and (scores[:, [1, 2, 3, 5]].max(0) > 0).all()
+    x = s.x.clone()
+    x[:, [0, 4]] = 7.0
+    with torch.no_grad():
+        assert torch.equal(there.model(x, s.edge_index), there.outputs)
+
+
+def test_matched_features_are_the_nearest_in_frequency_that_do_not_go_along() -> None:
+    generator = torch.Generator().manual_seed(0)
+    shares = torch.tensor([0.5, 0.45, 0.5, 0.1, 0.3] + [0.05] * 35)
+    x = (torch.rand(400, 40, generator=generator) < shares).float()
+    x[:, 2] = 1 - x[:, 0]  # the same entry's other value: naming it says the same
+    n = torch.arange(400)
+    s = Subject(gcn(40), x, torch.stack([n, (n + 1) % 400]))
+    assert audit.matched_columns(s, 0).tolist()[:3] == [1, 4, 3] and len(audit.matched_columns(s, 0)) == 4
+
+
+def test_matched_features_that_the_model_does_not_use_are_ranked_where_it_is_controlled() -> None:
+    s = subject(n=60, d=30)
+    found = audit_feature(s, 2, strengths=(0.0, 5.0), explainers=("saliency", "degree"), n_nodes=60, controlled=5.0)
+    told = {(d.explainer, d.strength): d.matched_areas for d in found.doses}
+    assert told["saliency", 0.0] == told["degree", 0.0] == ()
+    assert len(told["saliency", 5.0]) == 3 and max(told["saliency", 5.0]) < 0.1  # no gradient leads to them
+    # What knows only frequencies ranks them as it ranks the planted one: near it in the order of frequencies.
+    area = {d.explainer: d.area for d in found.doses if d.strength == 5.0}
+    assert max(abs(a - area["degree"]) for a in told["degree", 5.0]) < 0.2 < area["saliency"]
+
+
+def test_of_one_output_the_sign_is_the_class() -> None:
+    s = subject()
+    one = Subject(gcn(6, classes=1), s.x, s.edge_index, feature_names=s.feature_names)
+    found = audit_feature(one, 2, strengths=(0.0, 20.0), explainers=("saliency",), n_nodes=40)
+    assert [effect.changed for effect in found.effects] == [0, pytest.approx(1, abs=0.1)]

@@ -2,10 +2,13 @@
 
 For every strength s the feature is planted in the model (`Planted`), and each explainer scores all features of some
 nodes. Its answer at s is the area: the share of the other features that the planted one outranks, ties counting half.
-Beside it stands what the planting did to the model, measured by swapping the feature's values; and two controls. At
-s = 0 the model does not use the feature at all: how often is it named there (the false alarm rate)? And how are other
-features ranked that are about as frequent? The second is shown and decides nothing: where an explainer names those as
-often, how frequent the feature is may be all that it has noticed.
+Beside it stands what the planting did to the model, measured by swapping the feature's values; and two controls, which
+answer whether an explainer names the feature only because it is so frequent. At s = 0 the model does not use it: how
+often is it named there (the false alarm rate)? And at one strength some *matched* features, the nearest in how often
+they are not zero, are withheld from the model (held at their means), so that it uses none of them: how are those
+ranked while the feature is planted? As they are in the model a frequent feature is often one that it uses most, and
+naming it no fault; withheld, a high rank is one. Features that go along with the planted one (|r| > ½) are not matched
+with it: naming them says nearly the same.
 """
 
 from __future__ import annotations
@@ -17,6 +20,7 @@ from typing import Any
 import numpy as np
 import torch
 from jaxtyping import Float, Int
+from torch import Tensor
 
 from truescope.core.claims import Score
 from truescope.core.errors import GraphError, ModelError, UsageError, nearest
@@ -30,6 +34,8 @@ STRENGTHS = (0.0, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
 """The strengths that are tried, in standard deviations of the model's own margin."""
 NOTICED = 0.9
 """An explainer has noticed when the whole interval of its area lies above this."""
+N_MATCHED = 10
+"""At most so many matched features, and at most a tenth of all, so that the model keeps what it goes by."""
 AUDITED = (
     "saliency",
     "input_x_gradient",
@@ -50,8 +56,8 @@ AUDITED = (
 @dataclass(frozen=True)
 class Dose:
     """One explainer at one strength: the planted feature's area with its interval, its share of first places, at how
-    many of the nodes it is *named* (its area there is above `NOTICED`), and the areas of features that were not
-    planted."""
+    many of the nodes it is *named* (its area there is above `NOTICED`), and the areas of matched features that the
+    model does not use (none where they were not asked for)."""
 
     explainer: str
     strength: float
@@ -137,14 +143,16 @@ def audit_feature(
     favoured: int = -1,
     n_nodes: int = 50,
     seed: int = 0,
+    controlled: float | None = None,
     known: Mapping[tuple[str, float], Dose] | None = None,
     keep: Callable[[Dose], None] | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Audit:
     """Plant ``feature`` (its name, number, or words in it) with each strength, and ask each explainer.
 
-    ``known`` are doses by explainer and strength that were measured before and are not measured again; ``keep`` is
-    handed each new one as soon as it is there.
+    ``controlled`` is the strength at which matched features that the model does not use are ranked too (none where it
+    is None). ``known`` are doses by explainer and strength that were measured before and are not measured again;
+    ``keep`` is handed each new one as soon as it is there.
 
     Raises:
         UsageError: no such feature or explainer, or one that scores no features.
@@ -160,18 +168,12 @@ def audit_feature(
     matched = matched_columns(subject, column)
     doses, effects, known = [], [], dict(known or {})
     for strength in strengths:
-        planted = Planted(subject, column, strength, favoured)
-        there = Subject(
-            planted,
-            subject.x,
-            subject.edge_index,
-            arguments=subject.arguments,
-            feature_names=subject.feature_names,
-        )
+        there = _with(subject, Planted(subject, column, strength, favoured))
+        spared = _sparing(subject, column, strength, favoured, matched) if strength == controlled else None
         effects.append(Effect(strength, _changed(there, column)))
         for name in explainers:
             if (name, strength) not in known:
-                known[name, strength] = _dose(there, name, strength, column, matched, nodes, seed)
+                known[name, strength] = _dose(there, name, strength, column, nodes, seed, spared, matched)
                 if keep is not None:
                     keep(known[name, strength])
             doses.append(known[name, strength])
@@ -198,20 +200,50 @@ def feature_columns(subject: Subject, feature: str | int) -> list[int]:
     return found
 
 
-def matched_columns(subject: Subject, column: int, n: int = 10) -> Int[np.ndarray, " n_matched"]:
-    """Up to ``n`` other features that vary, the nearest in how often they are not zero."""
+def matched_columns(subject: Subject, column: int, n: int = N_MATCHED) -> Int[np.ndarray, " n_matched"]:
+    """Up to ``n`` other features that vary and do not go along with this one, the nearest in how often not zero.
+
+    At most a tenth of all features, one at the least where there is any.
+    """
     share = (subject.x != 0).double().mean(0).numpy()
-    varies = (subject.x.std(0) > 0).numpy()
-    varies[column] = False
-    candidates = np.flatnonzero(varies)
-    return candidates[np.argsort(np.abs(share[candidates] - share[column]), kind="stable")[:n]]
+    x = subject.x.double() - subject.x.double().mean(0)
+    norms = x.norm(dim=0)
+    r = (x.T @ x[:, column] / (norms * norms[column]).clamp(min=1e-12)).abs().numpy()
+    candidates = np.flatnonzero((norms.numpy() > 0) & (r <= 0.5))
+    nearest_first = candidates[np.argsort(np.abs(share[candidates] - share[column]), kind="stable")]
+    return nearest_first[: min(n, max(1, subject.n_features // 10))]
+
+
+def _with(subject: Subject, model: Planted) -> Subject:
+    """The graph with another model on it."""
+    return Subject(
+        model, subject.x, subject.edge_index, arguments=subject.arguments, feature_names=subject.feature_names
+    )
+
+
+def _sparing(subject: Subject, column: int, strength: float, favoured: int, matched: np.ndarray) -> Subject | None:
+    """The planted model that uses none of the ``matched``; None where it then has nothing else to go by."""
+    if not len(matched):
+        return None
+    try:
+        return _with(subject, Planted(subject, column, strength, favoured, withheld=matched.tolist()))
+    except ModelError:
+        return None
 
 
 def _dose(
-    there: Subject, name: str, strength: float, column: int, matched: np.ndarray, nodes: np.ndarray, seed: int
+    there: Subject,
+    name: str,
+    strength: float,
+    column: int,
+    nodes: np.ndarray,
+    seed: int,
+    spared: Subject | None,
+    matched: np.ndarray,
 ) -> Dose:
     try:
         scores = np.abs(_features(explainer(name).call(there, nodes, seed)))
+        unused = None if spared is None else np.abs(_features(explainer(name).call(spared, nodes, seed)))
     except (
         GraphError,
         ModelError,
@@ -222,7 +254,7 @@ def _dose(
     score = outranked.score("area", seed=seed)
     best = scores.max(1, keepdims=True)
     first = ((scores == best) & (best > 0))[:, column].mean()
-    others = tuple(Outranking.of(scores, _only(int(k), scores.shape[1])).mean for k in matched)
+    others = () if unused is None else _areas(unused, matched)
     n_named = int((outranked.auc > NOTICED).sum())
     return Dose(name, strength, score.value, score.low, score.high, float(first), n_named, others, score.n)
 
@@ -233,6 +265,10 @@ def _features(found: Attributions) -> Float[np.ndarray, "n_targets n_features"]:
     return found.features
 
 
+def _areas(scores: Float[np.ndarray, "n_targets n_features"], columns: np.ndarray) -> tuple[float, ...]:
+    return tuple(Outranking.of(scores, _only(int(k), scores.shape[1])).mean for k in columns)
+
+
 def _only(column: int, n: int) -> np.ndarray:
     used = np.zeros(n, dtype=bool)
     used[column] = True
@@ -240,13 +276,20 @@ def _only(column: int, n: int) -> np.ndarray:
 
 
 def _changed(there: Subject, column: int) -> float:
-    """The share of nodes whose class changes when the feature's lowest and highest values are swapped at that node."""
+    """The share of nodes whose class changes when the feature's lowest and highest values are swapped at that node.
+
+    Of a model with one output, a logit, its sign is the class.
+    """
     values = there.x[:, column]
     x = there.x.clone()
     x[:, column] = values.min() + values.max() - values
     with there.running() as run, torch.no_grad():
-        swapped = run(x).argmax(1)
-    return float((swapped != there.outputs.argmax(1)).double().mean())
+        swapped = run(x)
+    return float((_decided(swapped) != _decided(there.outputs)).double().mean())
+
+
+def _decided(outputs: Float[Tensor, "n_nodes n_classes"]) -> Int[Tensor, " n_nodes"]:
+    return outputs.argmax(1) if outputs.shape[1] > 1 else (outputs[:, 0] > 0).long()
 
 
 def doses_of(audit: Audit) -> Iterator[tuple[str, list[Dose]]]:

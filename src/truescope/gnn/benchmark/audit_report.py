@@ -83,8 +83,9 @@ def _claims(record: Mapping[str, Any]) -> str:
         return ""
     return (
         '<h2>The claims, stated before the run</h2><p class="soft">One an explainer: that it notices. “Failed” says '
-        "that it does not, or that it says the same where the feature is not used. random and degree do not look at "
-        f"the network; theirs should fail. “named” is the share of nodes at which the area is above "
+        "that it does not, or that it says the same of a feature as frequent that the network does not use: the same "
+        "one, not planted, or one withheld from the network. random and degree do not look at the network; theirs "
+        f"should fail. “named” is the share of nodes at which the area is above "
         f"{record['noticed_above']:g}.</p>{claims_html(record['claims'])}"
     )
 

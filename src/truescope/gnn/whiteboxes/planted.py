@@ -5,6 +5,7 @@
 d is 1 for the favoured class and −1 / (C − 1) for the others. Everything else that the model computes has feature g at
 its mean, so that the planted term is its only use, and s = 0 means none. σ is the standard deviation over nodes of the
 model's own margin for the favoured class: at s = 1 the feature moves the margin as much as all else together does.
+Other features can be withheld, held at their means likewise: of these it is known that the model does not use them.
 """
 
 from __future__ import annotations
@@ -24,6 +25,8 @@ from truescope.gnn.networks import Chain, Convolution, Gate, NoChain, Subject, T
 class Planted(nn.Module):
     """The subject's model with a planted dependence on feature ``column``; called as the model itself is.
 
+    The features ``withheld`` are used by nothing in it.
+
     Raises:
         UsageError: no such feature or class, a negative strength, or a feature that is the same at every node.
         ModelError: a model whose output does not vary, so that no strength can be measured in its units.
@@ -31,8 +34,12 @@ class Planted(nn.Module):
 
     shift: Tensor
     mean: Tensor
+    kept: Tensor
+    held: Tensor
 
-    def __init__(self, subject: Subject, column: int, strength: float, favoured: int = -1) -> None:
+    def __init__(
+        self, subject: Subject, column: int, strength: float, favoured: int = -1, withheld: Sequence[int] = ()
+    ) -> None:
         super().__init__()
         out = subject.outputs.double()
         n_classes = out.shape[1]
@@ -47,7 +54,11 @@ class Planted(nn.Module):
         direction = torch.full((n_classes,), -1.0 / max(1, n_classes - 1), dtype=torch.float64)
         direction[favoured] = 1.0
         self.inner, self.column, self.arguments = subject.model, column, subject.arguments
+        kept = torch.ones(subject.n_features, dtype=torch.float64)
+        kept[[column, *withheld]] = 0
         self.register_buffer("mean", values.mean())
+        self.register_buffer("kept", kept)
+        self.register_buffer("held", (1 - kept) * subject.x.double().mean(0))
         with subject.running() as run, torch.no_grad():
             margin = (run(self.without(subject.x)).double() * direction).sum(1)
         if not margin.std() > 0:
@@ -63,10 +74,8 @@ class Planted(nn.Module):
         return out + (x[:, self.column] - self.mean.to(x.dtype))[:, None] * self.shift.to(out.dtype)
 
     def without(self, x: Float[Tensor, "n_nodes n_features"]) -> Float[Tensor, "n_nodes n_features"]:
-        """The features as the model itself sees them: the planted one at its mean."""
-        keep = torch.ones(x.shape[1], dtype=x.dtype)
-        keep[self.column] = 0
-        return x * keep + (1 - keep) * self.mean.to(x.dtype)
+        """The features as the model itself sees them: the planted one and those withheld at their means."""
+        return x * self.kept.to(x.dtype) + self.held.to(x.dtype)
 
     def chain(self, x: Float[Tensor, "n_nodes n_features"], edge_index: Int[Tensor, "2 n_arcs"]) -> Chain:
         """The model's chain with the feature carried along beside its channels, and added at the end."""
@@ -80,7 +89,7 @@ class Planted(nn.Module):
         pick[0, self.column] = 1
         steps: list[Convolution | Gate] = []
         width = x.shape[1]
-        for step in self._withheld(found.body, width, dtype):
+        for step in self._withheld(found.body, dtype):
             if isinstance(step, Gate):
                 steps.append(Gate(step.name, step.function, step.rectifies, step.carried + 1))
                 continue
@@ -92,17 +101,13 @@ class Planted(nn.Module):
         steps.append(Convolution("planted", (Term(None, add),), -(float(self.mean) * shift).astype(dtype)))
         return Chain(tuple(steps), found.offset)
 
-    def _withheld(self, body: Sequence[Convolution | Gate], d_in: int, dtype: Any) -> list[Convolution | Gate]:
-        """The steps with the planted feature at its mean: in the first weights, or in a step before them."""
-        first = body[0]
+    def _withheld(self, body: Sequence[Convolution | Gate], dtype: Any) -> list[Convolution | Gate]:
+        """The steps with what is withheld at its mean: in the first weights, or in a step before them."""
+        first, kept, held = body[0], self.kept.numpy().astype(dtype), self.held.numpy().astype(dtype)
         term = first.terms[0] if isinstance(first, Convolution) and len(first.terms) == 1 else None
         if not isinstance(first, Convolution) or term is None or term.weights is None:
-            keep, at_mean = np.eye(d_in, dtype=dtype), np.zeros(d_in, dtype)
-            keep[self.column, self.column], at_mean[self.column] = 0, float(self.mean)
-            return [Convolution("withheld", (Term(None, keep),), at_mean), *body]
-        weights = term.weights.copy()
-        constant = (float(self.mean) * weights[:, self.column]).astype(dtype)
-        weights[:, self.column] = 0
+            return [Convolution("withheld", (Term(None, np.diag(kept)),), held), *body]
+        weights, constant = term.weights * kept, (term.weights @ held).astype(dtype)
         reach = None if term.mixing is None else np.asarray(term.mixing.sum(1)).astype(dtype)
         added = constant if reach is None else reach[:, None] * constant
         bias = added if first.bias is None else first.bias + added

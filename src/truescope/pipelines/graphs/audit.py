@@ -13,16 +13,16 @@ from truescope.core.config import data_folder
 from truescope.core.errors import ClaimError, UsageError
 from truescope.core.progress import Watcher
 from truescope.gnn import AUDITED, NOTICED, STRENGTHS, Audit, Dose, audit_feature, doses_of, find_subject
-from truescope.gnn.audit import feature_columns
+from truescope.gnn.audit import feature_columns, matched_columns
 from truescope.gnn.benchmark.audit_report import audit_html
 from truescope.gnn.networks import Subject
-from truescope.judge import Ledger, control_result, decide, evidence_level
+from truescope.judge import Ledger, control_result, decide, evidence_level, meets
 from truescope.pipelines.graphs.running import answers_hash, graphs, provenance, subject_hash
 from truescope.pipelines.reruns import Rerun
 from truescope.statistics import proportion_interval
 from truescope.store import Store, code_hash
 
-_CONTROL = "the same feature, not planted"
+_CONTROL = "features as frequent that it does not use"
 _LOG = "doses.jsonl"
 _VERB = "gnn audit"
 
@@ -66,6 +66,7 @@ def run_audit(
                 explainers=names,
                 n_nodes=n_nodes,
                 seed=seed,
+                controlled=strength,
                 known=known,
                 keep=lambda dose: run.append_line(_LOG, dose.record()),
                 progress=lambda done, total: watcher.progress("audit", done, total),
@@ -97,8 +98,21 @@ def _load(
     if others:
         first = subject.feature_names[column]
         watcher.note(f"{len(others) + 1} features hold {feature!r}; {first!r}, the first of them, is planted.")
+    if subject.outputs.shape[1] == 1:
+        watcher.note("The model has one output: it is taken as a logit, whose sign is the class.")
     known = {k: v for k, v in facts.items() if k != "explained"}
-    return subject, known | {"graph": subject_hash(subject)}, column
+    return subject, known | _controls(subject, column) | {"graph": subject_hash(subject)}, column
+
+
+def _controls(subject: Subject, column: int) -> dict[str, Any]:
+    """The features that are matched with the planted one, and how often it and they are not zero."""
+    matched = matched_columns(subject, column)
+    share = (subject.x != 0).double().mean(0).numpy()
+    return {
+        "frequency": float(share[column]),
+        "matched": [subject.feature_names[int(k)] for k in matched],
+        "matched_frequencies": [float(share[int(k)]) for k in matched],
+    }
 
 
 def rerun_dose(again: Rerun) -> Verdict:
@@ -127,16 +141,18 @@ def rerun_dose(again: Rerun) -> Verdict:
             explainers=(claim.target["explainer"],),
             n_nodes=how["n_nodes"],
             seed=how["seed"],
+            controlled=float(claim.population["strength"]),
         )
     return _verdict(claim, found.doses)
 
 
 def _claim(explainer: str, feature: str, facts: Mapping[str, Any], how: Mapping[str, Any], strength: float) -> Claim:
     size = "as much as" if strength == 1 else f"{strength:g} times as much as"
+    matched_on = ("how often the feature is not zero",)
     stated = Claim(
         text=f"{explainer} notices {feature!r} in {facts['subject']} when it moves the margin {size} all else together",
         predictions=(Prediction("area", ">=", NOTICED),),
-        control=ControlPlan(_CONTROL, (), 1, how["seed"]),
+        control=ControlPlan(_CONTROL, matched_on, 1 + len(facts["matched"]), how["seed"]),
         target={
             "subject": f"{explainer}'s score of {feature!r}",
             "object": f"the dependence planted in {facts['subject']}",
@@ -150,7 +166,10 @@ def _claim(explainer: str, feature: str, facts: Mapping[str, Any], how: Mapping[
 
 
 def _verdict(claim: Claim, doses: Sequence[Dose]) -> Verdict:
-    """At the claim's strength; the control is the same question where the model does not use the feature."""
+    """At the claim's strength. The controls are features that are as frequent and of which it is known that the model
+    does not use them: the same one where it is not planted, and those matched with it, withheld from the model. One
+    that is noticed as well says that being frequent is enough.
+    """
     by_strength = {dose.strength: dose for dose in doses}
     dose, unused = by_strength[float(claim.population["strength"])], by_strength[0.0]
     if not dose.n_nodes:
@@ -164,16 +183,22 @@ def _verdict(claim: Claim, doses: Sequence[Dose]) -> Verdict:
         )
     scores = (Score("area", dose.area, dose.low, dose.high, dose.n_nodes), dose.named())
     alarm = unused.named()
-    drawn = [{"area": unused.area, "named": alarm.value}]
-    controls = (control_result(_CONTROL, claim.predictions, drawn, dose.n_nodes),)
+    names = claim.population.get("matched", ())
+    matched = dict(zip(names, dose.matched_areas, strict=True)) if dose.matched_areas else {}
+    unplanted = f"{claim.target['feature']}, not planted"
+    drawn = {unplanted: unused.area, **matched}
+    controls = (control_result(_CONTROL, claim.predictions, [{"area": area} for area in drawn.values()], dose.n_nodes),)
     status, notes = decide(claim.predictions, scores, controls)
     told = (
         f"at strength {dose.strength:g}: first place at {dose.first:.0%} of the nodes; false alarms, where it is not "
         f"planted: {alarm.value:.0%} [{alarm.low:.0%}, {alarm.high:.0%}]"
     )
-    return Verdict(
-        claim, status, evidence_level(status, "observe", claim.predictions, {}), scores, controls, (*notes, told)
-    )
+    won = [f"{name!r} ({area:.2f})" for name, area in drawn.items() if meets(claim.predictions, {"area": area})]
+    named = [f"noticed though it is not used: {', '.join(won)}"] if won else []
+    if names and not matched:
+        named.append("without the matched features the model has nothing else to go by: they could not be ranked")
+    level = evidence_level(status, "observe", claim.predictions, {})
+    return Verdict(claim, status, level, scores, controls, (*notes, *named, told))
 
 
 def _record(found: Audit, facts: Mapping[str, Any], verdicts: Sequence[Verdict]) -> dict[str, Any]:
