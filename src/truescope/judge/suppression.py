@@ -24,7 +24,14 @@ from truescope.judge.edits import (
     suppression_edits,
     values_hash,
 )
-from truescope.judge.verdicts import collateral, control_result, decide, evidence_level, share_as_strong
+from truescope.judge.verdicts import (
+    collateral,
+    control_result,
+    decide,
+    evidence_level,
+    refuse_another,
+    share_as_strong,
+)
 from truescope.models import Model
 from truescope.statistics import UnitStatistics
 
@@ -195,13 +202,7 @@ def _check(claim: Claim, model: Model, task: NumberTask, units: UnitStatistics, 
     }
     if dictionary is not None and "dictionary_hash" in claim.target:
         here["dictionary_hash"] = (claim.target["dictionary_hash"], getattr(dictionary, "hash", ""))
-    for name, (stated, found) in here.items():
-        if stated != found:
-            raise ClaimError(
-                f"the claim {claim.text!r:.80} was stated with another {name}",
-                why=f"it says {str(stated)[:16]}, here it is {str(found)[:16]}",
-                fix="judge a claim with exactly what it was stated for, or state another claim",
-            )
+    refuse_another(claim, here)
     if claim.control.n < MIN_CONTROLS:
         raise ClaimError(
             f"the claim plans {claim.control.n} controls, a suppression needs {MIN_CONTROLS}",

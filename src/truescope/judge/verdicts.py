@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Literal
+from typing import Any, Literal
 
-from truescope.core.claims import ControlResult, DosePoint, Prediction, Score, Status
+from truescope.core.claims import Claim, ControlResult, DosePoint, Prediction, Score, Status
 from truescope.core.errors import ClaimError, nearest
 from truescope.core.evidence import EvidenceLevel, follows_dose
 
@@ -15,6 +15,21 @@ Operation = Literal["observe", "suppress", "induce"]
 
 MAX_P = 0.05
 """An effect beats matched random groups when at most this share of them does as much, counted as (b + 1) / (m + 1)."""
+
+
+def refuse_another(claim: Claim, here: Mapping[str, tuple[Any, Any]]) -> None:
+    """Refuse to judge a claim with another part than it was stated with; ``here`` has (stated, found) by part.
+
+    Raises:
+        ClaimError: a part differs; it is named.
+    """
+    for name, (stated, found) in here.items():
+        if stated != found:
+            raise ClaimError(
+                f"the claim {claim.text!r:.80} was stated with another {name}",
+                why=f"it says {str(stated)[:40]}, here it is {str(found)[:40]}",
+                fix="judge a claim with exactly what it was stated for, or state another claim",
+            )
 
 
 def meets(predictions: Iterable[Prediction], values: Mapping[str, float]) -> bool:

@@ -13,6 +13,7 @@ from truescope.core.features import Feature
 from truescope.judge.edits import NEURONS
 from truescope.judge.experiments.bench import Bench, Group
 from truescope.judge.experiments.stand_ins import CONTROLS
+from truescope.judge.verdicts import refuse_another
 
 METRIC = (
     "share of the way of logit[donor's answer] − logit[own answer] from the prompt to its donor, mean over prompts; "
@@ -111,7 +112,7 @@ def check_claim(claim: Claim, bench: Bench, group: Group, type: ClaimType) -> No
     Raises:
         ClaimError: it was stated for something else, which is named.
     """
-    here = {
+    here: dict[str, tuple[Any, Any]] = {
         "type": (claim.type, type),
         "model_hash": (claim.target.get("model_hash"), bench.model.hash),
         "features": (list(claim.target.get("features", ())), names_of(group.features)),
@@ -119,10 +120,4 @@ def check_claim(claim: Claim, bench: Bench, group: Group, type: ClaimType) -> No
         **{name: (claim.target.get(name), value) for name, value in dictionary_facts(group).items()},
         "data_hash": (claim.population.get("data_hash"), bench.pairs.hash),
     }
-    for name, (stated, found) in here.items():
-        if stated != found:
-            raise ClaimError(
-                f"the claim {claim.text!r:.80} was stated with another {name}",
-                why=f"it says {str(stated)[:40]}, here it is {str(found)[:40]}",
-                fix="judge a claim with exactly what it was stated for, or state another claim",
-            )
+    refuse_another(claim, here)
