@@ -103,8 +103,17 @@ def test_a_users_own_model_is_read_from_its_file(tmp_path: Path) -> None:
         user_subject(f"{tmp_path}/mine.py:breaks")
     with pytest.raises(ModelError, match="int"):
         user_subject(f"{tmp_path}/mine.py:wrong")
-    with pytest.raises(UsageError, match="make"):
+    with pytest.raises(UsageError, match="did you mean make"):
         user_subject(f"{tmp_path}/mine.py:mak")
+    with pytest.raises(UsageError, match="no function 'qqqq'") as nothing_near:
+        user_subject(f"{tmp_path}/mine.py:qqqq")
+    assert nothing_near.value.why == "it defines make, breaks, wrong" and "edge_index" in nothing_near.value.fix
+    (tmp_path / "empty.py").write_text("import torch\n")
+    with pytest.raises(UsageError, match="it defines none"):
+        user_subject(f"{tmp_path}/empty.py:torch.rand")
+    (tmp_path / "notes.txt").write_text("make\n")
+    with pytest.raises(UsageError, match=r"does not end with \.py"):
+        user_subject(f"{tmp_path}/notes.txt:make")
     with pytest.raises(UsageError, match="no file"):
         user_subject("nowhere.py:make")
 

@@ -100,7 +100,10 @@ def test_what_is_refused_and_why() -> None:
     x, edge_index = ring_graph()
     holed = x.clone()
     holed[3, 2] = float("nan")
-    with pytest.raises(GraphError, match="node 3, feature 2"):
+    with pytest.raises(GraphError, match="1 feature value is not finite, the first at node 3, feature 2"):
+        Subject(gcn(), holed, edge_index)
+    holed[4, 1] = float("inf")
+    with pytest.raises(GraphError, match="2 feature values are not finite"):
         Subject(gcn(), holed, edge_index)
     with pytest.raises(GraphError, match="no nodes"):
         Subject(gcn(), x[:0], edge_index[:, :0])

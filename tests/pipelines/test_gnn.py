@@ -10,6 +10,7 @@ import pytest
 
 from truescope.cli.main import main
 from truescope.core.errors import ClaimError, UsageError
+from truescope.core.progress import Watcher
 from truescope.gnn import audit
 from truescope.gnn.benchmark import quick_cells
 from truescope.pipelines import gnn_audit, gnn_benchmark, gnn_dictionary, gnn_evaluate, gnn_explain
@@ -101,6 +102,34 @@ def test_a_users_model_is_explained(tmp_path: Path) -> None:
         gnn_benchmark(explainers=["graphlme"])
 
 
+ONE_OUTPUT = """
+import torch
+from torch_geometric.nn import GCNConv
+def make():
+    torch.manual_seed(0)
+    x, nodes = (torch.rand(40, 6) < 0.5).float(), torch.arange(40)
+    return GCNConv(6, 1), x, torch.stack([nodes, (nodes + 1) % 40])
+"""
+
+
+def test_a_model_of_one_output_has_no_classes_and_its_sign_is_audited(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "mine.py").write_text(ONE_OUTPUT)
+    mine = f"{tmp_path}/mine.py:make"
+    assert main(["gnn", "explain", mine, "--node", "3"]) == 0
+    told = capsys.readouterr()
+    assert "node 3 → output " in told.out and "class" not in told.out and "Explained 1 node with" in told.err
+    (node,) = gnn_explain(mine, nodes=[3])["nodes"]
+    assert node["class"] is None and f"output {node['output']:.3g}" in told.out
+    words = ["gnn", "audit", mine, "--feature", "2", "--explainer", "saliency", "--strength", "20", "--nodes", "40"]
+    assert main(words) == 0
+    told = capsys.readouterr()
+    (changed,) = (line.split()[3:] for line in told.out.splitlines() if "classes it changes" in line)
+    assert changed[0] == "0%" and float(changed[1].rstrip("%")) > 80
+    assert "one output" in told.err
+
+
 @pytest.mark.slow
 def test_features_of_a_network_on_cora_are_named_judged_and_run_again(
     real_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -185,6 +214,11 @@ def test_a_users_own_network_gets_a_dictionary_whose_features_have_the_users_nam
     assert held
     rerun = rerun_claim(held[0].claim.id, ledger=store.path / "ledger.jsonl")
     assert rerun.reproduced and {one.outcome for one in rerun.numbers} == {"equal"}
+    # What comes after the hidden layer is edited: the same weights, the same dictionary, other answers.
+    (tmp_path / "mine.py").write_text(USERS.replace("return self.two(", "return 2 * self.two("))
+    with pytest.raises(ClaimError, match="code or its arguments"):
+        rerun_claim(held[0].claim.id, ledger=store.path / "ledger.jsonl")
+    (tmp_path / "mine.py").write_text(USERS)
     with pytest.raises(UsageError, match="two"):
         gnn_dictionary(spec, layer="tow", store=store)
     (tmp_path / "mine.py").write_text(USERS.replace('"y": y', '"labels": y'))
@@ -208,6 +242,32 @@ def test_a_users_graph_of_another_form_is_answered_on_the_command_line(
     (tmp_path / "mine.py").write_text(USERS + f"\ndef other():\n    return Mine(), {x}, {arcs}\n")
     assert main(["gnn", "dictionary", f"{tmp_path}/mine.py:other", "--features", "4"]) == 1
     assert said in capsys.readouterr().err
+
+
+class Notes(Watcher):
+    """Keeps what a reader is told."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.told: list[str] = []
+
+    def note(self, text: str) -> None:
+        self.told.append(text)
+
+
+def test_a_dictionary_that_is_not_to_be_relied_on_says_so(tmp_path: Path) -> None:
+    # Two nodes cannot teach 64 features; of what is drawn at random, the other two are not rebuilt by any.
+    by_class = "x[torch.arange(4), y] = 1 + torch.rand(4, generator=generator)"
+    drawn = USERS.replace("400", "4").replace(by_class, "x = torch.randn(4, 6, generator=generator)")
+    (tmp_path / "mine.py").write_text(drawn)
+    few = Notes()
+    found = gnn_dictionary(f"{tmp_path}/mine.py:make", n_features=64, store=Store.open(tmp_path / "a"), watcher=few)
+    assert found.record["quality"]["fvu"] >= 1
+    assert "2 nodes to learn 64 features" in few.told[0] and "no better than their mean" in few.told[1]
+    (tmp_path / "mine.py").write_text(USERS)
+    enough = Notes()
+    gnn_dictionary(f"{tmp_path}/mine.py:make", n_features=8, store=Store.open(tmp_path / "b"), watcher=enough)
+    assert enough.told == []
 
 
 PARALLEL = """
@@ -272,3 +332,16 @@ def test_answers_of_a_model_whose_code_was_edited_are_not_taken_for_the_new_ones
     relu, other, again = found
     assert all(one != edited for one, edited in zip(relu, other, strict=True))
     assert relu[:2] == again[:2]
+
+
+def test_a_claim_on_a_model_whose_code_was_edited_is_refused_and_not_run_on_the_new_one(tmp_path: Path) -> None:
+    store, mine = Store.open(tmp_path / "store"), tmp_path / "mine.py"
+    mine.write_text(EDITED.replace("ACTIVATION", "torch.relu"))
+    how: dict[str, Any] = {"feature": "1", "strengths": [1.0], "n_nodes": 40, "explainers": ["saliency"]}
+    (verdict,) = gnn_audit(f"{mine}:make", store=store, **how).verdicts
+    ledger = store.path / "ledger.jsonl"
+    mine.write_text(EDITED.replace("ACTIVATION", "torch.sigmoid"))
+    with pytest.raises(ClaimError, match="code or its arguments"):
+        rerun_claim(verdict.claim.id, ledger=ledger)
+    mine.write_text(EDITED.replace("ACTIVATION", "torch.relu"))
+    assert rerun_claim(verdict.claim.id, ledger=ledger).reproduced

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from truescope.core.wording import counted
+
 
 def print_benchmark(summary: dict[str, Any]) -> None:
     """Mean areas of features and arcs, the verdicts, and what was published."""
@@ -38,8 +40,12 @@ def print_fidelity(record: dict[str, Any]) -> None:
     facts, console = record["subject"], stdout_console()
     if "test_accuracies" in facts:
         shown = ", ".join(f"{accuracy:.3f}" for accuracy in facts["test_accuracies"])
-        console.print(f"{facts['subject']} {facts['network']}, {record['n_networks']} networks: test accuracy {shown}")
-    console.print(f"{record['share']:.0%} of the {record['part']} that an explainer scores, {record['n_nodes']} nodes")
+        console.print(
+            f"{facts['subject']} {facts['network']}, {counted(record['n_networks'], 'network')}: test accuracy {shown}"
+        )
+    console.print(
+        f"{record['share']:.0%} of the {record['part']} that an explainer scores, {counted(record['n_nodes'], 'node')}"
+    )
     head = ("fid+", "fid−", "charact.", "necessity", "sufficiency", "robust+", "robust−", "seeds", "networks")
     print_rows(["explainer", *head], rows)
 
@@ -129,7 +135,8 @@ def print_doses(summary: dict[str, Any]) -> None:
     rows.append(["classes it changes", *changed, "", ""])
     n, console = max(dose["n_nodes"] for dose in summary["doses"]), stdout_console()
     console.print(
-        f"“{escape(summary['feature'])}” planted: the share of other features that it outranks, by strength ({n} nodes)"
+        f"“{escape(summary['feature'])}” planted: the share of other features that it outranks, by strength "
+        f"({counted(n, 'node')})"
     )
     print_rows(["explainer", *(f"{strength:g}" for strength in steps), "notices", "false alarms"], rows)
     console.print(f"\nthe report: {summary['page']}")
@@ -145,7 +152,8 @@ def print_nodes(record: dict[str, Any]) -> None:
     for note in record["notes"]:
         console.print(f"[yellow]{escape(note)}[/yellow]")
     for node in record["nodes"][:20]:
-        console.print(f"[bold]node {node['node']}[/bold] → class {node['class']}")
+        told = f"output {node['output']:.3g}" if node["class"] is None else f"class {node['class']}"
+        console.print(f"[bold]node {node['node']}[/bold] → {told}")
         for part in ("features", "nodes", "arcs"):
             if node.get(part):
                 listed = ", ".join(f"{escape(one['name'])} {one['score']:.3g}" for one in node[part])
@@ -162,10 +170,12 @@ def print_node_features(summary: dict[str, Any]) -> None:
 
     quality, console = summary["quality"], stdout_console()
     console.print(
-        f"On {summary['n_held']:,} held-out nodes: FVU {quality['fvu']:.3f} with L0 {quality['l0']:.2f} "
-        f"(as many principal components: {quality['pca_fvu']:.3f}); {quality['dead']} features never active"
+        f"On {counted(summary['n_held'], 'held-out node')}: FVU {quality['fvu']:.3f} with L0 {quality['l0']:.2f} "
+        f"(as many principal components: {quality['pca_fvu']:.3f}); {counted(quality['dead'], 'feature')} never active"
     )
-    table = Table(title=f"Features as {summary['n_naming']:,} other nodes show them", title_justify="left", box=None)
+    table = Table(
+        title=f"Features as {counted(summary['n_naming'], 'other node')} show them", title_justify="left", box=None
+    )
     table.add_column("feature", justify="right")
     table.add_column("named after", no_wrap=True)
     for column in ("density", "share", "lift"):

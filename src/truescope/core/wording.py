@@ -26,6 +26,11 @@ _COUNT = r"(?<![/\w])(?<!feature )(?<!neuron )(?<!unit )(?<!layer )(?<!head )[\d
 _NEGATED = r"(?:not|never|cannot|neither|nor|n't) "
 
 
+def counted(n: int, noun: str) -> str:
+    """A number of things in words: "1 node", "2,708 nodes"."""
+    return f"{n:,} {noun}{'' if n == 1 else 's'}"
+
+
 def _words(pattern: str) -> re.Pattern[str]:
     return re.compile(rf"\b(?:{pattern})\b", re.IGNORECASE)
 

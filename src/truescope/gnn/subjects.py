@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -134,14 +135,15 @@ def user_graph(spec: str) -> UserGraph:
         raise UsageError(f"there is no file {place}", fix="name a Python file and a function in it: file.py:function")
     loaded = importlib.util.spec_from_file_location("users_graph_model", path)
     if loaded is None or loaded.loader is None:
-        raise UsageError(f"{place} is no Python file")
+        raise UsageError(
+            f"{place} is no Python file", why="its name does not end with .py", fix="name one: file.py:function"
+        )
     module = importlib.util.module_from_spec(loaded)
     try:
         loaded.loader.exec_module(module)
         make = getattr(module, function, None)
         if make is None:
-            known = [name for name in vars(module) if not name.startswith("_")]
-            raise UsageError(f"{path.name} has no function {function!r}", fix=nearest(function, known))
+            raise _no_function(path, function, vars(module))
         found = make()
     except TruescopeError:
         raise
@@ -169,6 +171,20 @@ def user_graph(spec: str) -> UserGraph:
     if y is not None and (not isinstance(y, Tensor) or y.shape != (subject.n_nodes,) or y.is_floating_point()):
         raise ModelError(f"{spec} gives a y that is not one whole number a node", fix="give each node's class")
     return UserGraph(subject, y, tuple(options.get("class_names") or ()))
+
+
+def _no_function(path: Path, function: str, found: Mapping[str, Any]) -> UsageError:
+    """What to say where the user's file does not define that function."""
+    own = [
+        name
+        for name, value in found.items()
+        if callable(value) and getattr(value, "__module__", "") == "users_graph_model" and not name.startswith("_")
+    ]
+    return UsageError(
+        f"{path.name} has no function {function!r}",
+        why=f"it defines {', '.join(own[:8])}" if own else "it defines none",
+        fix=nearest(function, own) or "name one that returns (model, x, edge_index): file.py:function",
+    )
 
 
 def _facts(name: str, found: Trained, label: str) -> dict[str, Any]:

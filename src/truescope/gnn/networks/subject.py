@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from torch_geometric.nn import MessagePassing
 
 from truescope.core.errors import GraphError, ModelError, TruescopeError, UsageError
+from truescope.core.wording import counted
 from truescope.gnn.networks.chain import Chain
 from truescope.gnn.networks.unroll import NoChain, unroll
 from truescope.gnn.networks.untouched import untouched
@@ -43,7 +44,8 @@ class Subject:
         check_graph(x, edge_index)
         if feature_names is not None and len(feature_names) != x.shape[1]:
             raise UsageError(
-                f"{len(feature_names)} names for {x.shape[1]} features", fix="one name a feature, or none at all"
+                f"{counted(len(feature_names), 'name')} for {counted(x.shape[1], 'feature')}",
+                fix="one name a feature, or none at all",
             )
         self.model = model
         self.x = x.detach()
@@ -173,7 +175,7 @@ def _rows(out: Any, n_nodes: int, name: str) -> Tensor:
     if not isinstance(out, Tensor) or out.dim() != 2 or len(out) != n_nodes:
         shape = tuple(out.shape) if isinstance(out, Tensor) else type(out).__name__
         raise ModelError(
-            f"the model {name} gives {shape} for a graph of {n_nodes} nodes",
+            f"the model {name} gives {shape} for a graph of {counted(n_nodes, 'node')}",
             why="an explanation needs one row of outputs a node",
             fix="wrap the model so that it returns a tensor [n_nodes, n_classes]",
         )
@@ -199,8 +201,10 @@ def check_graph(x: Tensor, edge_index: Tensor) -> None:
     bad = ~torch.isfinite(x)
     if bad.any():
         node, feature = (int(i) for i in bad.nonzero()[0])
+        n_bad = int(bad.sum())
         raise GraphError(
-            f"{int(bad.sum())} feature values are not finite, the first at node {node}, feature {feature}",
+            f"{counted(n_bad, 'feature value')} {'is' if n_bad == 1 else 'are'} not finite, the first at node {node}, "
+            f"feature {feature}",
             why="a score of such a value would be one too",
             fix="fill or drop them before explaining",
         )

@@ -10,14 +10,15 @@ from typing import Any
 
 from truescope.core.claims import Claim, ControlPlan, Prediction, Score, Status, Verdict
 from truescope.core.config import data_folder
-from truescope.core.errors import ClaimError, UsageError
+from truescope.core.errors import UsageError
 from truescope.core.progress import Watcher
+from truescope.core.wording import counted
 from truescope.gnn import AUDITED, NOTICED, STRENGTHS, Audit, Dose, audit_feature, doses_of, find_subject
 from truescope.gnn.audit import feature_columns, matched_columns
 from truescope.gnn.benchmark.audit_report import audit_html
 from truescope.gnn.networks import Subject
 from truescope.judge import Ledger, control_result, decide, evidence_level, meets
-from truescope.pipelines.graphs.running import answers_hash, graphs, provenance, subject_hash
+from truescope.pipelines.graphs.running import answers_hash, check_model, graphs, provenance, subject_hash
 from truescope.pipelines.reruns import Rerun
 from truescope.statistics import proportion_interval
 from truescope.store import Store, code_hash
@@ -46,14 +47,18 @@ def run_audit(
     subject, facts, column = _load(name, feature, kind, data, seed, watcher)
     n_asked = min(n_nodes, subject.n_nodes)
     if proportion_interval(n_asked, n_asked)[0] <= NOTICED:
-        watcher.note(f"{n_asked} nodes are too few to notice by: 1.00 at each has an interval from below {NOTICED}.")
+        are = "is" if n_asked == 1 else "are"
+        watcher.note(
+            f"{counted(n_asked, 'node')} {are} too few to notice by: 1.00 at each has an interval from below {NOTICED}."
+        )
     planted = subject.feature_names[column]
     how = {"subject": name, "feature": feature, "kind": kind, "n_nodes": n_nodes, "seed": seed}
-    inputs = {**how, **facts, "answers": answers_hash(subject), "code": code_hash(__name__)}
+    answers = answers_hash(subject)
+    inputs = {**how, **facts, "answers": answers, "code": code_hash(__name__)}
     inputs |= {"explainers": list(names), "strengths": list(doses)}
     run = store.run("gnn-audit", inputs, title=f"{planted} planted in {facts['subject']}")
     ledger, strength = Ledger(store.path / "ledger.jsonl"), min((s for s in doses if s), key=lambda s: abs(s - 1))
-    claims = {one: _claim(one, planted, facts, how, strength) for one in names}
+    claims = {one: _claim(one, planted, facts | {"answers": answers}, how, strength) for one in names}
     for claim in claims.values():
         ledger.state(claim, provenance(seed))
     with run.locked(watcher.note):
@@ -72,7 +77,7 @@ def run_audit(
                 progress=lambda done, total: watcher.progress("audit", done, total),
             )
             there = f"; {len(known)} of {len(found.doses)} answers were there" if known else ""
-            said["text"] = f"Asked {len(names)} explainers at {len(doses)} strengths{there}"
+            said["text"] = f"Asked {counted(len(names), 'explainer')} at {counted(len(doses), 'strength')}{there}"
         verdicts = [_verdict(claims[one], mine) for one, mine in doses_of(found)]
         for verdict in verdicts:
             ledger.append(verdict, provenance(seed))
@@ -91,8 +96,8 @@ def _load(
     with watcher.stage("load") as said:
         subject, facts = find_subject(name, data or data_folder(), kind=kind, seed=seed, withhold=feature)
         said["text"] = (
-            f"Loaded {facts['subject']}: {subject.n_nodes:,} nodes, {subject.n_arcs:,} arcs, "
-            f"{subject.n_features} features"
+            f"Loaded {facts['subject']}: {counted(subject.n_nodes, 'node')}, {counted(subject.n_arcs, 'arc')}, "
+            f"{counted(subject.n_features, 'feature')}"
         )
     column, *others = feature_columns(subject, feature)
     if others:
@@ -119,7 +124,8 @@ def rerun_dose(again: Rerun) -> Verdict:
     """Ask one explainer again, from its claim's entry: the network is trained anew (or the user's made) by its seed.
 
     Raises:
-        ClaimError: the graph or the network that comes out is another one than the claim was stated for.
+        ClaimError: the graph, the network that comes out or what it answers is another one than the claim was stated
+            for.
         UsageError: the data, or the user's file, are not there.
     """
     how, claim = again.arguments, again.claim
@@ -128,12 +134,7 @@ def rerun_dose(again: Rerun) -> Verdict:
         subject, _ = find_subject(
             how["subject"], data_folder(), kind=how["kind"], seed=how["seed"], withhold=how["feature"]
         )
-        if subject_hash(subject) != claim.population["graph"]:
-            raise ClaimError(
-                "this claim cannot be run again here",
-                why="the graph, or the network that was trained on it, is another one, bit for bit",
-                fix="use the data and the versions that the entry was made with, or state it anew",
-            )
+        check_model(claim, subject, claim.population["graph"])
         found = audit_feature(
             subject,
             claim.target["feature"],
@@ -159,8 +160,13 @@ def _claim(explainer: str, feature: str, facts: Mapping[str, Any], how: Mapping[
             "feature": feature,
             "explainer": explainer,
             "kind": how["kind"],
+            "answers": facts["answers"],
         },
-        population={**facts, "n_nodes": how["n_nodes"], "strength": strength},
+        population={
+            **{k: v for k, v in facts.items() if k != "answers"},
+            "n_nodes": how["n_nodes"],
+            "strength": strength,
+        },
     )
     return stated.with_procedure(_VERB, **how)
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from truescope.core.claims import Claim, Verdict
 from truescope.core.config import data_folder
 from truescope.core.errors import ClaimError, ModelError, UsageError, nearest
 from truescope.core.progress import Watcher
+from truescope.core.wording import counted
 from truescope.gnn import HiddenLayer, NodeDictionary, NodeFeature, train_network, user_graph
 from truescope.gnn.bridge_claims import (
     judge_naming_claim,
@@ -23,7 +25,7 @@ from truescope.gnn.bridge_claims import (
 from truescope.gnn.data import citation_graph
 from truescope.gnn.networks import Subject
 from truescope.judge import Ledger
-from truescope.pipelines.graphs.running import graphs, provenance, subject_hash
+from truescope.pipelines.graphs.running import answers_hash, check_model, graphs, provenance, subject_hash
 from truescope.pipelines.reruns import Rerun
 from truescope.statistics import holm
 from truescope.store import Store, code_hash
@@ -65,17 +67,20 @@ def run_dictionary(
     with run.locked(watcher.note):
         features = found.features()
         claims = _claims(found, features[:n_claims], names, seed)
-        claims = [claim.with_procedure(_VERB, **arguments) for claim in claims]
+        target = {"graph": facts["graph"], "answers": facts["answers"]}
+        claims = [replace(c, target=c.target | target).with_procedure(_VERB, **arguments) for c in claims]
         for claim in claims:
             ledger.state(claim, provenance(seed))
-        verdicts = []
+        verdicts, quality = [], found.quality()
+        _warn(quality, len(found.naming), n_features, watcher)
         with watcher.stage("judge") as said:
             for done, claim in enumerate(claims, 1):
                 verdicts.append(_judge(claim, found))
                 ledger.append(verdicts[-1], provenance(seed))
                 watcher.progress("judge", done, len(claims))
-            said["text"] = f"Judged {len(claims)} claims on {len(found.held):,} held-out nodes"
+            said["text"] = f"Judged {counted(len(claims), 'claim')} on {counted(len(found.held), 'held-out node')}"
         record = _record(found, features, verdicts, names) | {
+            "quality": quality,
             "subject": facts,
             "run": {"id": run.id, **provenance(seed)},
         }
@@ -89,12 +94,14 @@ def rerun_feature(again: Rerun) -> Verdict:
     """Run a feature's claim again from its entry: network and dictionary are trained anew by their seed.
 
     Raises:
-        ClaimError: the dictionary that comes out is another one than the claim was stated for.
+        ClaimError: the network, what it answers or the dictionary that comes out is another one than the claim was
+            stated for.
         UsageError: the data are not there.
     """
     again.need_nothing("the network and its dictionary are trained anew")
     with graphs():
-        found, _, _ = _make(None, again.watcher, **again.arguments)
+        found, _, facts = _make(None, again.watcher, **again.arguments)
+    check_model(again.claim, found.layer.subject, again.claim.target.get("graph", facts["graph"]))
     if found.dictionary.hash != again.claim.target["dictionary"]:
         raise ClaimError(
             "this claim cannot be run again here",
@@ -118,19 +125,23 @@ def _make(
     with watcher.stage("load") as said:
         if ":" in subject:
             cut, y, names, facts = _users(subject, layer)
-            said["text"] = f"Loaded {subject}: {cut.subject.n_nodes:,} nodes; cut at {cut.module}"
+            said["text"] = f"Loaded {subject}: {counted(cut.subject.n_nodes, 'node')}; cut at {cut.module}"
         else:
             cut, y, names, facts = _trained(subject, layer, data or data_folder(), seed)
             said["text"] = f"Trained a GCN on {subject}: test accuracy {facts['test_accuracy']:.3f}"
     if len(y) < 4:
-        raise UsageError(f"a graph of {len(y)} nodes cannot be halved and learned from", fix="give a larger one")
+        raise UsageError(
+            f"a graph of {counted(len(y), 'node')} cannot be halved and learned from", fix="give a larger one"
+        )
     if not float(cut.read().std(0).max()) > 0:
         raise ModelError(f"{cut.module} puts out the same at every node", why="there are no features to find in it")
     with watcher.stage("train") as said:
         found = NodeDictionary.of(cut, y, n_features=features, k=k, seed=seed)
-        said["text"] = f"Trained a dictionary of {features} features on {len(found.naming):,} nodes"
+        of, on = counted(features, "feature"), counted(len(found.naming), "node")
+        said["text"] = f"Trained a dictionary of {of} on {on}"
     facts |= {"layer": cut.module, "hidden": found.hidden.shape[1]}
-    return found, names, facts | {"graph": subject_hash(cut.subject), "dictionary": found.dictionary.hash}
+    facts |= {"graph": subject_hash(cut.subject), "answers": answers_hash(cut.subject)}
+    return found, names, facts | {"dictionary": found.dictionary.hash}
 
 
 _Made = tuple[HiddenLayer, Tensor, Sequence[str], dict[str, Any]]
@@ -181,6 +192,20 @@ def _claims(found: NodeDictionary, features: Sequence[NodeFeature], names: Seque
     return claims
 
 
+def _warn(quality: Mapping[str, float], n_nodes: int, n_features: int, watcher: Watcher) -> None:
+    """Say where the dictionary is not to be relied on: too few nodes to learn from, or no better than the mean."""
+    if n_nodes < n_features:
+        watcher.note(
+            f"{counted(n_nodes, 'node')} to learn {counted(n_features, 'feature')} from: many will stand for one node "
+            "each; take fewer with --features."
+        )
+    if quality["fvu"] >= 1:
+        watcher.note(
+            f"FVU {quality['fvu']:.3g} on the held-out nodes: the dictionary rebuilds them no better than their mean "
+            "does, and its features say little of the layer."
+        )
+
+
 def _judge(claim: Claim, found: NodeDictionary) -> Verdict:
     naming = claim.predictions[0].score == "auroc"
     return judge_naming_claim(claim, found) if naming else judge_suppression_claim(claim, found)
@@ -194,7 +219,6 @@ def _record(
     shown = {verdict.claim.target["features"][0]: float(p) for verdict, p in zip(judged, adjusted, strict=True)}
     columns = found.layer.subject.feature_names
     return {
-        "quality": found.quality(),
         "n_naming": len(found.naming),
         "n_held": len(found.held),
         "features": [

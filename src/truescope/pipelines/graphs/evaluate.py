@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 
 from truescope.core.config import data_folder
-from truescope.core.errors import GraphError, ModelError, UsageError
+from truescope.core.errors import GraphError, ModelError, UsageError, nearest
 from truescope.core.progress import Watcher
+from truescope.core.wording import counted
 from truescope.gnn import find_subject
 from truescope.gnn.explainers import EXPLAINERS, Attributions, explainer
 from truescope.gnn.fidelity import fidelity, stability
@@ -19,7 +20,11 @@ from truescope.gnn.networks import Subject
 from truescope.pipelines.graphs.running import answers_hash, provenance, subject_hash
 from truescope.store import Store, code_hash
 
-EVALUATED = ("saliency", "integrated_gradients", "lrp_gamma", "gnn_explainer", "graphlime", "occlusion", "random")
+EVALUATED = {
+    "features": ("saliency", "integrated_gradients", "lrp_gamma", "gnn_explainer", "graphlime", "occlusion", "random"),
+    "arcs": ("arc_saliency", "arc_integrated_gradients", "gnn_lrp", "gnn_explainer", "random"),
+}
+"""The explainers that are asked of each part unless told otherwise."""
 _SEEDED = ("gnn_explainer", "random", "shapley", "pg_explainer", "graphmask", "pgm_explainer", "subgraphx")
 _LOG = "rows.jsonl"
 
@@ -39,7 +44,13 @@ def run_evaluate(
     watcher: Watcher,
 ) -> dict[str, Any]:
     """Train or load, explain, take away what was named, ask again; see `gnn_evaluate`."""
-    names = tuple(explainers or EVALUATED)
+    if part not in EVALUATED:
+        raise UsageError(
+            f"there is no part {part!r} to take away",
+            why=f"explainers are evaluated by {' or '.join(EVALUATED)}",
+            fix=nearest(part, EVALUATED) or "leave --part out for features",
+        )
+    names = tuple(explainers or EVALUATED[part])
     for one in names:
         if part not in explainer(one).scores:
             fit = ", ".join(each for each in EXPLAINERS if part in EXPLAINERS[each].scores)
@@ -63,7 +74,10 @@ def run_evaluate(
                     run.append_line(_LOG, known[one])
                 if "left_out" in known[one]:
                     watcher.note(f"{one} is left out: {known[one]['left_out']}")
-            said["text"] = f"Evaluated {len(names)} explainers at {len(nodes)} nodes of {len(networks)} networks"
+            said["text"] = (
+                f"Evaluated {counted(len(names), 'explainer')} at {counted(len(nodes), 'node')} "
+                f"of {counted(len(networks), 'network')}"
+            )
         rows = [known[one] for one in names if "left_out" not in known[one]]
         record = {"subject": facts, "part": part, "share": share, "n_nodes": len(nodes), "n_networks": len(networks)}
         record |= {"rows": rows, "left_out": {one: known[one]["left_out"] for one in names if "left_out" in known[one]}}
@@ -122,7 +136,8 @@ def _networks(
             accuracies.append(known.get("test_accuracy"))
         first = found[0]
         said["text"] = (
-            f"Loaded {facts['subject']}: {first.n_nodes:,} nodes, {first.n_arcs:,} arcs, {len(found)} networks"
+            f"Loaded {facts['subject']}: {counted(first.n_nodes, 'node')}, {counted(first.n_arcs, 'arc')}, "
+            f"{counted(len(found), 'network')}"
         )
     if accuracies[0] is not None:
         facts["test_accuracies"] = accuracies

@@ -11,6 +11,7 @@ import numpy as np
 
 from truescope.core.config import data_folder
 from truescope.core.progress import Watcher
+from truescope.core.wording import counted
 from truescope.gnn import find_subject
 from truescope.gnn.explainers import Attributions, explainer
 from truescope.gnn.networks import Subject
@@ -30,13 +31,15 @@ def run_explain(
     chosen = explainer(method)
     with watcher.stage("load") as said:
         subject, facts = find_subject(name, data or data_folder(), kind=kind, seed=seed)
-        said["text"] = f"Loaded {facts['subject']}: {subject.n_nodes:,} nodes, {subject.n_arcs:,} arcs"
+        said["text"] = (
+            f"Loaded {facts['subject']}: {counted(subject.n_nodes, 'node')}, {counted(subject.n_arcs, 'arc')}"
+        )
     if subject.constant and subject.n_nodes > 1:
         watcher.note("The model gives every node the same output: there is nothing to explain.")
     began = time.perf_counter()
     with watcher.stage("explain") as said:
         found = chosen.call(subject, None if nodes is None else list(nodes), seed)
-        said["text"] = f"Explained {len(found.nodes):,} nodes with {method}"
+        said["text"] = f"Explained {counted(len(found.nodes), 'node')} with {method}"
     return {
         "subject": facts,
         "explainer": method,
@@ -50,7 +53,11 @@ def run_explain(
 
 def _node(subject: Subject, found: Attributions, place: int, n: int) -> dict[str, Any]:
     node = int(found.nodes[place])
-    parts: dict[str, Any] = {"node": node, "class": int(found.classes[place])}
+    # A model with one output has no classes: what is explained is that output.
+    several = subject.outputs.shape[1] > 1
+    target = int(found.classes[place])
+    parts: dict[str, Any] = {"node": node, "class": target if several else None}
+    parts["output"] = float(subject.outputs[node, target])
     if found.features is not None:
         parts["features"] = _top(found.features[place], subject.feature_names, n)
     if found.by_node is not None:

@@ -8,10 +8,11 @@ from contextlib import contextmanager
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
-from truescope.core.errors import UsageError
+from truescope.core.errors import ClaimError, UsageError
 from truescope.store import commit, versions
 
 if TYPE_CHECKING:
+    from truescope.core.claims import Claim
     from truescope.gnn.networks import Subject
 
 
@@ -55,3 +56,25 @@ def answers_hash(subject: Subject) -> str:
     ``forward`` does with them.
     """
     return hashlib.sha256(subject.outputs.numpy().tobytes()).hexdigest()
+
+
+def check_model(claim: Claim, subject: Subject, graph: str) -> None:
+    """Refuse to run a claim again on another model: other weights, or other answers from the same ones.
+
+    Raises:
+        ClaimError: the graph or the weights do not have the hash ``graph``, or the answers that which the claim's
+            target states (claims that were stated before it was there have none).
+    """
+    answers = answers_hash(subject)
+    same_weights = subject_hash(subject) == graph
+    if same_weights and answers == claim.target.get("answers", answers):
+        return
+    if same_weights:
+        why = "the weights are the same and the answers are others: the model's code or its arguments were changed"
+    else:
+        why = "the graph, or the network that was trained on it, is another one, bit for bit"
+    raise ClaimError(
+        "this claim cannot be run again here",
+        why=why,
+        fix="use the data, the code and the versions that the entry was made with, or state it anew",
+    )
